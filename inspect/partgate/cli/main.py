@@ -1,0 +1,58 @@
+"""The command ``partgate``: all topics in one place, errors of the user in one line.
+
+Commands import what they need when they run: ``partgate --help`` is at once, and a line PC never meets torch.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from partgate import __version__
+from partgate.cli import data, evaluate, predict, records, run, simulate, train
+from partgate.cli.doctor import doctor
+from partgate.errors import PartgateError
+
+app = typer.Typer(
+    name="partgate",
+    help="Visual quality inspection: learn good and defect from pictures, judge parts, send the sort signal.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(predict.predict)
+app.command()(run.run)
+app.command()(doctor)
+app.add_typer(data.app, name="data")
+app.add_typer(records.app, name="records")
+app.add_typer(simulate.app, name="simulate")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"partgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and stop.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Visual quality inspection: learn good and defect from pictures, judge parts, send the sort signal."""
+
+
+def main() -> None:
+    """Run the command line: errors of the user in plain words and exit code 1, bugs with their traceback."""
+    try:
+        app()
+    except PartgateError as error:
+        lines = str(error).splitlines()
+        print("\n".join(f"partgate: {line}" for line in lines), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("partgate: stopped; nothing half-written was left", file=sys.stderr)
+        sys.exit(130)

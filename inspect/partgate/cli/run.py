@@ -1,0 +1,44 @@
+"""``partgate run``: the station."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partgate.errors import RecordError
+
+
+def run(
+    station: Annotated[Path, typer.Argument(help="Station file, like those in configs/stations/.")],
+    parts: Annotated[int | None, typer.Option(min=1, help="Stop after so many triggers; without, on Ctrl-C.")] = None,
+    linger: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds the heartbeat goes on after the last part, until it has passed its gate."),
+    ] = 2.0,
+) -> None:
+    """Inspect parts: wait for triggers, judge, sort, record. Ctrl-C finishes the part in hand."""
+    from partgate.configfile import load_config
+    from partgate.station.config import StationConfig
+    from partgate.station.run import percentiles, run_station
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    config = load_config(station, StationConfig)
+    print(f"station '{config.name}': recipe {config.recipe}, waiting for parts (Ctrl-C stops)", flush=True)
+    result = run_station(config, parts, linger_s=linger)
+    summary = result.summary
+    print("verdicts: " + (", ".join(f"{n} {name}" for name, n in sorted(summary.verdicts.items())) or "none"))
+    if any(truth != "?" for truth, _, _ in result.lanes):
+        print("truth      verdict   lane  parts")
+        for (truth, verdict, lane), n in sorted(result.lanes.items()):
+            print(f"{truth:<10} {verdict:<9} {lane:>4} {n:>6}")
+    if summary.latencies_ms:
+        median, high = percentiles(summary.latencies_ms)
+        print(f"trigger seen -> verdict written: median {median:.1f} ms, 99th percentile {high:.1f} ms")
+    if summary.missed_before:
+        print(f"declared misses while the station was not connected: {summary.missed_before}")
+    sign = "=" if summary.adds_up else "!="
+    print(f"triggers {summary.triggers} {sign} results {summary.results} + declared misses {summary.misses}")
+    print(f"records: {result.records}")
+    if not summary.adds_up:
+        raise RecordError(f"station '{config.name}': triggers and records do not add up; run 'partgate records verify'")

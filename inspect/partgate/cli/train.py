@@ -1,0 +1,49 @@
+"""``partgate train``: labelled folder in, bundle and recipe out."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partgate.cli.progress import shown_progress
+from partgate.errors import TrainingError
+
+_NEEDED = ("torch", "torchvision", "timm", "sklearn", "onnx", "onnxscript")
+
+
+def train(
+    source: Annotated[Path, typer.Argument(help="Labelled folder, or a YAML file like those in configs/training/.")],
+    out: Annotated[Path, typer.Option("--out", help="Run folder to make; it must not exist.")],
+    preset: Annotated[str | None, typer.Option(help="quick (default); names a file of configs/training/.")] = None,
+    good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed and machine, same model.")] = None,
+) -> None:
+    """Learn from a labelled folder: writes the bundle, the recipe, the split and the facts into a run folder."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise TrainingError(f"training needs {', '.join(missing)}; pip install 'partgate[train]'")
+    from partgate.training.config import load_training
+    from partgate.training.loop import train as train_on
+
+    config = load_training(source, preset, good_class=good_class, seed=seed)
+    with shown_progress() as progress:
+        result = train_on(config, out, progress)
+    for note in result.notes:
+        print(f"note: {note}")
+    limits, sides = result.limits, result.sides
+    print(f"pictures: {sides['train']} train, {sides['validation']} validation, {sides['test']} test")
+    print(f"limits:   recheck from {limits.recheck_from:.4f}, reject from {limits.reject_from:.4f} ({limits.how})")
+    if result.recipe.good_class is None:
+        print(f"          out of fold: {limits.escapes} of {limits.n_defect + limits.n_good} sorted wrong, "
+              f"{limits.rechecks_good + limits.rechecks_defect} rechecked")  # fmt: skip
+    else:
+        print(f"          out of fold: {limits.escapes} of {limits.n_defect} defect pictures escape, "
+              f"{limits.false_rejects} of {limits.n_good} good ones are rejected, "
+              f"{limits.rechecks_good + limits.rechecks_defect} rechecked")  # fmt: skip
+    proof = result.bundle.manifest.proof
+    print(
+        f"proof:    exported = trained on {proof.pictures} pictures, largest difference {proof.largest_difference:.1e}"
+    )
+    print(f"bundle:   {result.bundle.id[:12]}  {out / 'model.partgate'}")
+    print(f"next:     partgate evaluate {out} {config.data} --out {out}-report")

@@ -1,0 +1,159 @@
+"""YAML file → checked settings: every problem at once, with file, key, value and the nearest known key."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import ValidationInfo as Info
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
+
+from partgate.errors import ConfigError
+
+_KNOWN_ERROR_TYPES = frozenset(get_args(ErrorType))
+
+
+class Settings(BaseModel):
+    """Base of everything that stands in a YAML file: frozen, no unknown keys, the nearest known key is named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_nearest_key(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            lines = [_line(cls, problem) for problem in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, lines) from None
+
+
+def _line(model: type[BaseModel], problem: Mapping[str, Any]) -> InitErrorDetails:
+    kind, location = problem["type"], problem["loc"]
+    if kind == "extra_forbidden" and len(location) == 1:
+        near = get_close_matches(str(location[0]), list(model.model_fields), n=1, cutoff=0.5)
+        known = ", ".join(model.model_fields)
+        text = f"is not a known key; did you mean '{near[0]}'?" if near else f"is not a known key; known keys: {known}"
+        return InitErrorDetails(
+            type=PydanticCustomError("unknown_key", "{text}", {"text": text}), loc=location, input=None
+        )
+    if kind in _KNOWN_ERROR_TYPES:
+        details = InitErrorDetails(type=kind, loc=location, input=problem["input"])
+        if "ctx" in problem:
+            details["ctx"] = problem["ctx"]
+        return details
+    return InitErrorDetails(
+        type=PydanticCustomError(kind, "{text}", {"text": problem["msg"]}), loc=location, input=problem["input"]
+    )
+
+
+def _beside_the_file(path: Path, info: Info) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None or path.is_absolute() else Path(folder) / path
+
+
+RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
+"""A path that is meant from the folder of the file it stands in."""
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds, as plain lists, dictionaries and values.
+
+    Raises:
+        ConfigError: If the file is missing, is no text, or is no YAML; the line is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise ConfigError([f"{path}:{where} is not YAML: {getattr(error, 'problem', error)}"]) from error
+
+
+def load_config(path: Path, model: type[SettingsT]) -> SettingsT:
+    """Return the settings of a YAML file.
+
+    Args:
+        path: File to read; paths in it are meant from its folder.
+        model: What it must be.
+
+    Raises:
+        ConfigError: If anything is wrong; all problems at once, one line each.
+    """
+    return check_settings(read_yaml(path), model, source=str(path), folder=path.parent)
+
+
+def check_settings(data: Any, model: type[SettingsT], *, source: str, folder: Path) -> SettingsT:
+    """Return settings from plain values, or every problem in one ``ConfigError``.
+
+    Args:
+        data: What the file or the command line gave.
+        model: What it must be.
+        source: How the user knows it, for the messages.
+        folder: What relative paths are meant from.
+
+    Raises:
+        ConfigError: If anything is wrong.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError([f"{source}: must hold keys and values, got {type(data).__name__}"])
+    try:
+        return model.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        raise ConfigError([_sentence(source, problem) for problem in error.errors(include_url=False)]) from None
+
+
+def _sentence(source: str, problem: Mapping[str, Any]) -> str:
+    key = ".".join(str(step) for step in problem["loc"])
+    where = f"{source}: {key}" if key else source
+    if problem["type"] == "unknown_key":
+        return f"{where} {problem['msg']}"
+    if problem["type"] == "missing":
+        return f"{where}: is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    value = problem["input"]
+    shown = isinstance(value, str | int | float | bool) and repr(value) not in message
+    return f"{where}: {message}, got {value!r}" if shown else f"{where}: {message}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all: beside its place, flushed, renamed.
+
+    Args:
+        path: Where it goes; an older file there is replaced.
+        content: All of it.
+
+    Raises:
+        OSError: If the disk is full or the folder is not writable; nothing is left behind.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def dump_yaml(data: Any, *, comment: str = "") -> bytes:
+    """Return plain values as YAML text (UTF-8, keys in the order given), under a comment where one is wanted."""
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    return (head + yaml.safe_dump(data, allow_unicode=True, sort_keys=False)).encode()

@@ -1,0 +1,182 @@
+"""The labelled folder: ``DATA/<class>/picture.png``, or a ``labels.csv`` that decides.
+
+Format and columns: ``datasets/README.md``.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from partgate.data.labels_csv import LABELS_FILE, LabelRow, read_labels
+from partgate.errors import DataError
+from partgate.imaging import PICTURE_SUFFIXES
+from partgate.recipe import NO_GOOD_CLASS
+
+GOOD_NAMES = ("good", "ok", "io", "gut")
+_MOST_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One labelled picture."""
+
+    path: Path
+    file: str  # relative to the folder, with slashes
+    label: str
+    sha256: str  # of the file's bytes
+    group: str  # pictures that stay on one side of a split
+    part: str | None = None  # the physical part, where it is known
+    weight: float = 1.0
+    split: str | None = None  # train, validation or test, where the user gives it
+    columns: Mapping[str, str] = field(default_factory=dict)  # the further columns of labels.csv
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFolder:
+    """All labelled pictures of a folder and what was noticed while reading them."""
+
+    folder: Path
+    pictures: tuple[Picture, ...]
+    classes: tuple[str, ...]  # sorted
+    good_class: str | None
+    notes: tuple[str, ...]  # for the user to read; none of them stops the work
+
+
+def read_folder(
+    folder: Path, good_class: str | None = None, *, independent: bool = False, must_have_good: bool = True
+) -> LabelledFolder:
+    """Return the labelled pictures of a folder.
+
+    Args:
+        folder: Holds a sub-folder per class, or a ``labels.csv``.
+        good_class: Name of the good class; ``"none"`` for pure sorting; by default good, ok, io or gut is looked for.
+        independent: Take every picture as a part of its own and ignore the columns ``group`` and ``part``; only
+            byte-identical copies stay together. Figures from such a split say nothing about new parts.
+        must_have_good: A folder to judge a bundle with may hold defect parts alone.
+
+    Raises:
+        DataError: If there is no folder, no picture, no good class, a wrong ``labels.csv``, or labels that contradict
+            each other (the same picture or part under two labels).
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    notes: list[str] = []
+    rows = read_labels(folder, notes) if (folder / LABELS_FILE).is_file() else _rows_from_folders(folder, notes)
+    if not rows:
+        suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise DataError(f"{folder}: holds no labelled picture; put pictures ({suffixes}) into a sub-folder per class")
+    rows = sorted(rows, key=lambda row: row.file)
+    hashes = [hashlib.sha256((folder / row.file).read_bytes()).hexdigest() for row in rows]
+    _refuse_contradictions(folder, rows, hashes)
+    groups = hashes if independent else _groups(rows, hashes)
+    pictures = tuple(
+        Picture(folder / row.file, row.file, row.label, sha256, group, row.part, row.weight, row.split, row.columns)
+        for row, sha256, group in zip(rows, hashes, groups, strict=True)
+    )
+    twins = len(pictures) - len(set(hashes))
+    if twins:
+        notes.append(f"{twins} pictures are byte-identical copies of others; copies stay on one side of a split")
+    classes = tuple(sorted({row.label for row in rows}))
+    good = find_good_class(folder, classes, good_class) if must_have_good else good_class
+    return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, tuple(notes))
+
+
+def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> str | None:
+    """Return the good class, or ``None`` for pure sorting.
+
+    Raises:
+        DataError: If none or several names fit, or the named class does not exist.
+    """
+    shown = ", ".join(classes)
+    if named == NO_GOOD_CLASS:
+        return None
+    if named is not None:
+        if named not in classes:
+            raise DataError(f"{folder}: good class '{named}' is not among the classes: {shown}")
+        return named
+    fitting = [name for name in classes if name.casefold() in GOOD_NAMES]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise DataError(f"{folder}: {' and '.join(fitting)} could both be the good class; name it with --good-class")
+    raise DataError(
+        f"{folder}: no good class among {shown} (looked for {', '.join(GOOD_NAMES)}); "
+        "name it with --good-class NAME, or --good-class none to sort by class"
+    )
+
+
+def _rows_from_folders(folder: Path, notes: list[str]) -> list[LabelRow]:
+    rows = []
+    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        found = [path for path in sorted(class_folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+        pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES]
+        rows += [LabelRow(path.relative_to(folder).as_posix(), class_folder.name) for path in pictures]
+        if len(found) > len(pictures):
+            others = sorted({path.suffix or path.name for path in found if path not in set(pictures)})
+            notes.append(
+                f"{class_folder.name}: {len(found) - len(pictures)} files are no pictures ({', '.join(others)})"
+            )
+        if not pictures:
+            notes.append(f"{class_folder.name}: holds no picture and is not taken as a class")
+    loose = [path.name for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    if loose:
+        notes.append(f"{len(loose)} pictures lie beside the class folders and have no label, e.g. {sorted(loose)[0]!r}")
+    return rows
+
+
+def _refuse_contradictions(folder: Path, rows: Sequence[LabelRow], hashes: Sequence[str]) -> None:
+    by_picture: dict[str, list[LabelRow]] = defaultdict(list)
+    by_part: dict[str, list[LabelRow]] = defaultdict(list)
+    for row, sha256 in zip(rows, hashes, strict=True):
+        by_picture[sha256].append(row)
+        if row.part:
+            by_part[row.part].append(row)
+    problems = [
+        f"the same picture stands under two labels: {_labelled(twins)}"
+        for twins in by_picture.values()
+        if len({row.label for row in twins}) > 1
+    ] + [
+        f"part '{part}' has two labels: {_labelled(pictures)}"
+        for part, pictures in by_part.items()
+        if len({row.label for row in pictures}) > 1
+    ]
+    if problems:
+        more = f"\n... and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
+        lines = "\n".join(f"{folder}: {problem}" for problem in problems[:_MOST_SHOWN])
+        raise DataError(f"{lines}{more}\nkeep each under its true label and remove the other")
+
+
+def _labelled(rows: Sequence[LabelRow]) -> str:
+    first = {row.label: row for row in reversed(rows)}
+    return ", ".join(f"{row.file!r} is '{row.label}'" for row in sorted(first.values(), key=lambda row: row.label))
+
+
+def _groups(rows: Sequence[LabelRow], hashes: Sequence[str]) -> list[str]:
+    """Return a group per row: rows that share a group, a part or all bytes belong together, also by way of others."""
+    leader: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    for row, sha256 in zip(rows, hashes, strict=True):
+        keys = [f"picture {sha256}"]
+        keys += [f"group {row.group}"] if row.group else []
+        keys += [f"part {row.part}"] if row.part else []
+        for key in keys[1:]:
+            leader[find(keys[0])] = find(key)
+    return [find(f"picture {sha256}") for sha256 in hashes]
+
+
+def count_classes(pictures: Sequence[Picture]) -> Counter[str]:
+    """Return how many pictures each class has."""
+    return Counter(picture.label for picture in pictures)
+
+
+def data_sha256(pictures: Sequence[Picture]) -> str:
+    """Return one hash over pictures and their labels, whatever their order and folder."""
+    lines = sorted(f"{picture.sha256} {picture.label}\n" for picture in pictures)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

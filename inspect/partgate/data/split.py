@@ -1,0 +1,153 @@
+"""Train, validation, test: by group, stratified, seeded; a part is never on both sides."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from partgate.configfile import write_atomically
+from partgate.data.folder import LabelledFolder, Picture
+from partgate.data.labels_csv import SPLITS
+from partgate.errors import DataError
+
+DEFAULT_SHARES: Mapping[str, float] = {"train": 0.6, "validation": 0.2, "test": 0.2}
+SPLIT_FILE = "split.csv"
+_FEWEST_GROUPS = 3  # one for each side
+
+
+def split_pictures(
+    folder: LabelledFolder, shares: Mapping[str, float], seed: int, stratify_by: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Return on which side each picture stands.
+
+    Whole groups are dealt out, the largest first, each to the side that lacks most of what the group holds. The order
+    of equal groups comes from the seed. Sides given by the user in ``labels.csv`` are kept.
+
+    Args:
+        folder: The labelled pictures.
+        shares: Wanted share of ``train``, ``validation`` and ``test``; they sum to 1.
+        seed: Same seed, same split.
+        stratify_by: Further columns of ``labels.csv`` whose mix should be alike on all sides.
+
+    Returns:
+        Side per ``file``, and notes for the user.
+
+    Raises:
+        DataError: If the good class or the defects have fewer than three groups, or a group was given two sides.
+    """
+    notes = _check_groups(folder)
+    members: dict[str, list[Picture]] = defaultdict(list)
+    for picture in folder.pictures:
+        members[picture.group].append(picture)
+    given = {group: side for group, pictures in members.items() if (side := _given_side(folder, pictures))}
+    if given:
+        open_ = sum(len(pictures) for group, pictures in members.items() if group not in given)
+        if open_:
+            notes.append(f"{open_} pictures have no split in labels.csv and are dealt out by share")
+    sides = dict(given)
+    wanted, have = _wanted(folder, shares, stratify_by), {side: Counter[tuple[str, ...]]() for side in SPLITS}
+    for group, side in given.items():
+        have[side].update(_strata(members[group], stratify_by))
+    rng = np.random.default_rng(seed)
+    names = sorted(group for group in members if group not in given)
+    names = [names[i] for i in rng.permutation(len(names))]
+    for group in sorted(names, key=lambda name: -len(members[name])):
+        strata = _strata(members[group], stratify_by)
+        sides[group] = max(SPLITS, key=lambda side: _lack(strata, wanted[side], have[side]))
+        have[sides[group]].update(strata)
+    return {picture.file: sides[picture.group] for picture in folder.pictures}, notes
+
+
+def _strata(pictures: Sequence[Picture], stratify_by: Sequence[str]) -> Counter[tuple[str, ...]]:
+    return Counter((picture.label, *(picture.columns.get(name, "") for name in stratify_by)) for picture in pictures)
+
+
+def _wanted(
+    folder: LabelledFolder, shares: Mapping[str, float], stratify_by: Sequence[str]
+) -> dict[str, dict[tuple[str, ...], float]]:
+    missing = [name for name in stratify_by if name not in (folder.pictures[0].columns)]
+    if missing:
+        known = ", ".join(folder.pictures[0].columns) or "none"
+        raise DataError(
+            f"{folder.folder}: labels.csv has no column '{missing[0]}' to stratify by; further columns: {known}"
+        )
+    total = _strata(folder.pictures, stratify_by)
+    return {side: {stratum: shares[side] * n for stratum, n in total.items()} for side in SPLITS}
+
+
+def _lack(
+    strata: Counter[tuple[str, ...]], wanted: Mapping[tuple[str, ...], float], have: Mapping[tuple[str, ...], int]
+) -> float:
+    """Return how much a side lacks of what a group holds, as a share of what it wants."""
+    return sum(
+        n * (wanted[stratum] - have.get(stratum, 0)) / max(wanted[stratum], 1e-9) for stratum, n in strata.items()
+    )
+
+
+def _given_side(folder: LabelledFolder, pictures: Sequence[Picture]) -> str | None:
+    sides = {picture.split for picture in pictures if picture.split}
+    if len(sides) > 1:
+        first = {picture.split: picture.file for picture in reversed(pictures) if picture.split}
+        shown = ", ".join(f"{file!r} on {side}" for side, file in sorted(first.items()))
+        raise DataError(
+            f"{folder.folder}: labels.csv puts one group on {len(sides)} sides of the split: {shown}; "
+            "pictures of one part or group, and copies of a picture, must stay together"
+        )
+    return sides.pop() if sides else None
+
+
+def _check_groups(folder: LabelledFolder) -> list[str]:
+    groups: dict[str, set[str]] = defaultdict(set)
+    for picture in folder.pictures:
+        groups[picture.label].add(picture.group)
+    if len(folder.classes) < 2:
+        raise DataError(
+            f"{folder.folder}: only class '{folder.classes[0]}' has pictures; learning needs at least two classes: "
+            "add a folder with pictures of the other"
+        )
+    sides = {name: groups[name] for name in folder.classes}
+    if folder.good_class is not None:
+        defects = set().union(*(groups[name] for name in folder.classes if name != folder.good_class))
+        sides = {folder.good_class: groups[folder.good_class], "all defects": defects}
+    for name, found in sides.items():
+        if len(found) < _FEWEST_GROUPS:
+            counted = sum(picture.group in found for picture in folder.pictures)
+            raise DataError(
+                f"{folder.folder}: {name}: {counted} pictures from {len(found)} groups; training, validation and test "
+                f"need at least {_FEWEST_GROUPS} groups: add pictures of further parts, or set 'groups: ignore' in the "
+                "training file to split by picture, which says nothing about new parts"
+            )
+    return [
+        f"class '{name}' has pictures of only {len(found)} groups: it is learned, but hardly tested"
+        for name, found in sorted(groups.items())
+        if len(found) < _FEWEST_GROUPS
+    ]
+
+
+def write_split(path: Path, folder: LabelledFolder, sides: Mapping[str, str]) -> None:
+    """Write the sides as CSV: ``file,label,split,group,sha256``.
+
+    Raises:
+        OSError: If the place is not writable or full.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["file", "label", "split", "group", "sha256"])
+    rows.writerows([p.file, p.label, sides[p.file], p.group, p.sha256] for p in folder.pictures)
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Return the side of each picture by its hash.
+
+    Raises:
+        DataError: If the file is missing or no split file.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["sha256"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as the split of a run ({error}); train again") from error

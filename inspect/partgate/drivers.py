@@ -1,0 +1,73 @@
+"""How a driver is found by its ``kind``: one file a device, a config class with a kind, an ``open`` method.
+
+A table of text, not of classes: a driver's file is imported when its kind is asked for, its vendor library when the
+device opens. So a station starts without the libraries of drivers that it does not use.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.util import find_spec
+
+from pydantic import BaseModel
+
+from partgate.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class DriverEntry:
+    """Where a driver lives and what it needs."""
+
+    family: str  # "camera" or "controller"
+    kind: str
+    module: str
+    config_class: str
+    requires: tuple[str, ...] = ()  # importable modules beyond the line PC's own
+    install: str = ""  # what to type where one of them is missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the modules that this machine lacks."""
+        return tuple(name for name in self.requires if find_spec(name) is None)
+
+
+DRIVERS: tuple[DriverEntry, ...] = (
+    DriverEntry("camera", "folder", "partgate.cameras.folder", "FolderCameraConfig"),
+    DriverEntry("camera", "usb", "partgate.cameras.usb", "UsbCameraConfig", ("cv2",), "pip install partgate"),
+    DriverEntry("controller", "memory", "partgate.controllers.memory", "MemoryControllerConfig"),
+    DriverEntry(
+        "controller",
+        "modbus",
+        "partgate.controllers.modbus",
+        "ModbusControllerConfig",
+        ("pymodbus",),
+        "pip install partgate",
+    ),
+)
+
+
+def driver_kinds(family: str) -> tuple[str, ...]:
+    """Return the sorted kinds of a family (``camera`` or ``controller``)."""
+    return tuple(sorted(entry.kind for entry in DRIVERS if entry.family == family))
+
+
+def driver_config_class(family: str, kind: object) -> type[BaseModel]:
+    """Return the config class of a driver.
+
+    Args:
+        family: ``camera`` or ``controller``.
+        kind: What stands under ``kind`` in the file; any YAML value.
+
+    Raises:
+        ConfigError: If the kind is unknown; the nearest known one is named.
+    """
+    for entry in DRIVERS:
+        if entry.family == family and entry.kind == kind:
+            found = getattr(import_module(entry.module), entry.config_class)
+            assert isinstance(found, type)
+            assert issubclass(found, BaseModel)
+            return found
+    known = driver_kinds(family)
+    near = get_close_matches(str(kind), known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise ConfigError([f"unknown kind {kind!r}; known kinds: {', '.join(known)}{hint}"])

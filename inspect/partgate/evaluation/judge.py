@@ -1,0 +1,151 @@
+"""A bundle's verdicts on labelled pictures: which pictures may be used, and what came out for each part."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from partgate.data.folder import LabelledFolder, Picture
+from partgate.data.split import SPLIT_FILE, read_split
+from partgate.errors import DataError
+from partgate.imaging import read_picture
+from partgate.inference.inspector import Inspector
+from partgate.parts import Decision, Prediction, Reason, Verdict
+
+Progress = Callable[[str, int, int], None]
+_STRICTNESS = {Verdict.GOOD: 0, Verdict.RECHECK: 1, Verdict.REJECT: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One counted part: its truth and what the gate would have done with it."""
+
+    picture: Picture  # the one that decided, where a part has several
+    decision: Decision
+    prediction: Prediction  # of that picture
+    lane: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The pictures of a folder that may be used to judge a bundle."""
+
+    pictures: tuple[Picture, ...]
+    left_out: int  # pictures that are not on the test side of the run
+    test_side: bool  # the folder the run was trained on: only its test side is used
+
+
+def select_pictures(folder: LabelledFolder, inspector: Inspector, run_or_recipe: Path) -> Selection:
+    """Return the pictures that did not train the bundle.
+
+    Args:
+        folder: What the user named.
+        inspector: Its bundle knows the hashes it was trained on.
+        run_or_recipe: With a run folder, the test side of its split is taken from the folder it was trained on.
+
+    Raises:
+        DataError: If pictures trained the bundle and no run tells its test side, or nothing is left.
+    """
+    trained = set(inspector.bundle.manifest.training.picture_sha256)
+    seen = [picture for picture in folder.pictures if picture.sha256 in trained]
+    if not seen:
+        return Selection(folder.pictures, 0, test_side=False)
+    split = run_or_recipe / SPLIT_FILE
+    if not split.is_file():
+        raise DataError(
+            f"{folder.folder}: {len(seen)} of {len(folder.pictures)} pictures trained bundle "
+            f"{inspector.bundle.id[:12]}, e.g. {seen[0].file!r}; take pictures that it has never seen, "
+            "or name the run folder to use its test side"
+        )
+    sides = read_split(split)
+    test = tuple(picture for picture in folder.pictures if sides.get(picture.sha256) == "test")
+    if not test:
+        raise DataError(f"{folder.folder}: no picture is on the test side of {split}; take pictures it has never seen")
+    return Selection(test, len(folder.pictures) - len(test), test_side=True)
+
+
+def check_classes(folder: LabelledFolder, inspector: Inspector) -> None:
+    """Refuse a folder that has no class in common with the bundle.
+
+    Raises:
+        DataError: If so; both lists are named.
+    """
+    known = inspector.bundle.manifest.classes
+    if not set(known) & set(folder.classes):
+        raise DataError(
+            f"{folder.folder}: no class in common with the bundle: it knows {', '.join(known)}, "
+            f"the folder holds {', '.join(folder.classes)}"
+        )
+
+
+def judge_pictures(
+    pictures: Sequence[Picture], inspector: Inspector, threads: int, progress: Progress
+) -> tuple[list[Judged], list[str]]:
+    """Return the verdict on every part, and which pictures could not be read.
+
+    A part with several pictures is good only if all of them are; its strictest picture stands for it.
+
+    Args:
+        pictures: Labelled, not learned from.
+        inspector: The recipe in force.
+        threads: Pictures judged at once.
+        progress: Is told about each.
+    """
+
+    def judge(picture: Picture) -> Judged | str:
+        try:
+            image = read_picture(picture.path)
+            inspection = inspector.inspect(image)
+            prediction = inspection.prediction or inspector.predict(image)
+        except DataError as error:
+            return f"{picture.file}: {error}"
+        return Judged(picture, inspection.decision, prediction, inspection.lane)
+
+    judged: list[Judged] = []
+    unreadable: list[str] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for done, outcome in enumerate(pool.map(judge, pictures), start=1):
+            if isinstance(outcome, str):
+                unreadable.append(outcome)
+            else:
+                judged.append(outcome)
+            progress("judge", done, len(pictures))
+    return _by_part(judged), unreadable
+
+
+def _by_part(judged: Sequence[Judged]) -> list[Judged]:
+    parts: dict[str, list[Judged]] = defaultdict(list)
+    for one in judged:
+        parts[one.picture.part or f"picture {one.picture.file}"].append(one)
+    return [max(pictures, key=_strictness) for pictures in parts.values()]
+
+
+def _strictness(one: Judged) -> tuple[int, float]:
+    score = one.prediction.defect_score
+    return _STRICTNESS[one.decision.verdict], score if score == score else float("inf")
+
+
+def is_escape(one: Judged, good_class: str | None) -> bool:
+    """Tell whether a defect part would have passed."""
+    return good_class is not None and one.picture.label != good_class and one.decision.verdict is Verdict.GOOD
+
+
+def is_false_reject(one: Judged, good_class: str | None) -> bool:
+    """Tell whether a good part would have been thrown away."""
+    return good_class is not None and one.picture.label == good_class and one.decision.verdict is Verdict.REJECT
+
+
+def kind_of_mistake(one: Judged, good_class: str | None) -> str | None:
+    """Return ``escape``, ``false_reject``, ``wrong_class`` or ``recheck``; ``None`` where all is well."""
+    if is_escape(one, good_class):
+        return "escape"
+    if is_false_reject(one, good_class):
+        return "false_reject"
+    sure = one.decision.verdict is Verdict.GOOD
+    if good_class is None and sure and one.prediction.predicted_class != one.picture.label:
+        return "wrong_class"
+    recheck = one.decision.verdict is Verdict.RECHECK
+    if recheck and (one.decision.reason is not Reason.RECHECK_BAND or one.picture.label == good_class):
+        return "recheck"
+    return None

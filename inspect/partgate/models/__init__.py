@@ -1,0 +1,1 @@
+"""Networks: backbones with their facts, the classifier on top, the export to ONNX. Home of torch, beside training."""

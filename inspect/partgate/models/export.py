@@ -1,0 +1,98 @@
+"""Trained network → ONNX, and the proof that both say the same."""
+
+import logging
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from partgate.decision import DecisionRule
+from partgate.errors import TrainingError
+from partgate.inference.engine import INPUT_NAME
+from partgate.inference.inspector import to_prediction
+from partgate.models.classifier import Classifier
+from partgate.parts import Image
+
+LARGEST_DIFFERENCE = 1e-4
+_OPSET = 20
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came out when both models saw the same pictures."""
+
+    pictures: int
+    largest_difference: float  # of any defect score
+    changed_verdicts: int
+
+
+def export_onnx(network: nn.Module, height_px: int, width_px: int, outputs: Sequence[str]) -> bytes:
+    """Return the network as one ONNX file for single pictures of a fixed size.
+
+    Args:
+        network: Takes (1, H, W, 3) uint8.
+        height_px: H.
+        width_px: W.
+        outputs: Names of what it gives, in order; outputs are found by name, never by place.
+    """
+    example = torch.zeros(1, height_px, width_px, 3, dtype=torch.uint8)
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns about its own internals
+            program = torch.onnx.export(
+                network.eval(), (example,), dynamo=True, opset_version=_OPSET, input_names=[INPUT_NAME],
+                output_names=list(outputs), optimize=True, verbose=False,
+            )  # fmt: skip
+    finally:
+        quiet.setLevel(level)
+    if program is None:
+        raise TrainingError("torch gave no ONNX program; report this with the output of 'partgate doctor'")
+    model: bytes = program.model_proto.SerializeToString()
+    return model
+
+
+def prove_equal(
+    model: Classifier, exported: NDArray[np.float32], pictures: Iterable[Image], rule: DecisionRule,
+    classes: tuple[str, ...], good_class: str | None,
+) -> Proof:  # fmt: skip
+    """Return how trained and exported model differ on pictures, or refuse.
+
+    Args:
+        model: As trained, in torch.
+        exported: Probabilities that the exported graph gave to the same pictures, shape (N, C).
+        pictures: Already fitted, each (H, W, 3) uint8; taken in small batches.
+        rule: The limits in force.
+        classes: Names of the model's outputs.
+        good_class: The good one, if there is one.
+
+    Raises:
+        TrainingError: If a defect score differs by more than 1e-4 or a verdict changes.
+    """
+    largest, changed, count = 0.0, 0, 0
+    remaining = iter(pictures)
+    quick = model.to(memory_format=torch.channels_last)
+    while batch := list(islice(remaining, _BATCH)):
+        with torch.inference_mode():
+            trained = quick(torch.from_numpy(np.stack(batch)))[0].numpy()
+        for ours, theirs in zip(trained, exported[count : count + len(batch)], strict=True):
+            expected = to_prediction(ours, classes, good_class)
+            found = to_prediction(theirs, classes, good_class)
+            difference = abs(expected.defect_score - found.defect_score)
+            largest = max(largest, difference) if difference == difference else float("inf")
+            changed += rule.decide(expected).verdict is not rule.decide(found).verdict
+        count += len(batch)
+    if largest > LARGEST_DIFFERENCE or changed:
+        raise TrainingError(
+            f"the exported model differs from the trained one: largest score difference {largest:.2e} (at most "
+            f"{LARGEST_DIFFERENCE:.0e}), {changed} of {count} verdicts changed; no bundle was written"
+        )
+    return Proof(count, largest, changed)

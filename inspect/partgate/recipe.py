@@ -1,0 +1,181 @@
+"""What is needed to inspect one product: the pinned bundle, the decision rule, lanes, class numbers, picture limits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from partgate.configfile import RelativePath, Settings, dump_yaml, load_config, write_atomically
+from partgate.decision import DecisionRule
+from partgate.errors import ConfigError
+from partgate.imaging import Region
+from partgate.parts import Prediction, Verdict
+from partgate.picture_check import PictureLimits
+
+VERDICT_LANES: Mapping[str, int] = {"GOOD": 1, "REJECT": 0, "RECHECK": 0}
+NO_GOOD_CLASS = "none"
+"""What a user writes where parts are sorted by class and no class is the good one."""
+
+
+def _none_means_none(value: object) -> object:
+    return None if value == NO_GOOD_CLASS else value
+
+
+GoodClass = Annotated[str | None, BeforeValidator(_none_means_none)]
+WireNumber = Annotated[int, Field(ge=0, le=65535)]
+ClassNumber = Annotated[int, Field(ge=1, le=65534)]
+
+
+class BundlePin(Settings):
+    """The bundle a recipe was released with."""
+
+    file: RelativePath = Field(description="bundle file, from the recipe's folder")
+    id: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bundle's fp32 model; another bundle is refused"
+    )
+
+
+class Limits(Settings):
+    """The decision rule, in defect scores between 0 (surely good) and 1 (surely defect)."""
+
+    recheck_from: float = Field(ge=0, le=1, description="score from which a person decides")
+    reject_from: float = Field(ge=0, le=1, description="score from which the part is rejected; equal: no recheck band")
+    chosen: str = Field(default="", description="how, on what and when the limits were chosen, in words")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        DecisionRule(self.recheck_from, self.reject_from)
+        return self
+
+    def rule(self) -> DecisionRule:
+        """Return the rule these limits mean."""
+        return DecisionRule(self.recheck_from, self.reject_from)
+
+
+class Recipe(Settings):
+    """Everything needed to inspect one product; one home per fact, so the geometry stands in the bundle."""
+
+    name: str = Field(min_length=1, description="product or recipe name, as people say it")
+    number: WireNumber = Field(default=1, description="number by which the controller asks for this recipe")
+    bundle: BundlePin
+    good_class: GoodClass = Field(description="the class whose parts may pass; 'none' sorts by class")
+    classes: tuple[str, ...] = Field(min_length=2, description="classes of the bundle, for people who read this file")
+    decision: Limits
+    lanes: Mapping[str, WireNumber] = Field(
+        description="lane number per verdict (GOOD, RECHECK) or, in sorting, per class"
+    )
+    class_numbers: Mapping[str, ClassNumber] = Field(
+        description="number of each class on the wire; kept when a class is added"
+    )
+    region: Region | None = Field(default=None, description="x_min, y_min, x_max, y_max in px; must be the trained one")
+    picture: PictureLimits | None = Field(default=None, description="what a picture must be to be judged")
+
+    @model_validator(mode="after")
+    def _lanes_and_numbers_fit(self) -> Self:
+        problems = list(_lane_problems(self.classes, self.good_class, self.lanes))
+        numbered = [name for name in self.classes if name != self.good_class]
+        problems += [
+            f"class_numbers: class '{name}' has no number" for name in numbered if name not in self.class_numbers
+        ]
+        numbers = list(self.class_numbers.values())
+        if len(set(numbers)) < len(numbers):
+            problems.append(f"class_numbers: each class needs a number of its own, got {dict(self.class_numbers)}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def lane_for(self, verdict: Verdict, prediction: Prediction | None) -> int:
+        """Return the lane of a part: GOOD names one from 1 up, RECHECK may, REJECT is lane 0."""
+        if verdict is Verdict.REJECT:
+            return 0
+        if verdict is Verdict.GOOD and self.good_class is None and prediction is not None:
+            return self.lanes[prediction.predicted_class]
+        return self.lanes.get(verdict.name, VERDICT_LANES[verdict.name])
+
+    def class_number_for(self, verdict: Verdict, prediction: Prediction | None) -> int:
+        """Return the number of the class to name on the wire; 0 where there is none to name."""
+        if prediction is None or (verdict is Verdict.GOOD and self.good_class is not None):
+            return 0
+        return self.class_numbers.get(prediction.defect_class or "", 0)
+
+
+def _lane_problems(classes: Sequence[str], good_class: str | None, lanes: Mapping[str, int]) -> list[str]:
+    known = {*VERDICT_LANES, *classes}
+    problems = [f"lanes: '{name}' is neither a verdict nor a class; known: {', '.join(sorted(known))}"
+                for name in lanes if name not in known]  # fmt: skip
+    if lanes.get("REJECT", 0) != 0:
+        problems.append(f"lanes: REJECT is lane 0 on every controller, got {lanes['REJECT']}")
+    if good_class is None:
+        problems += [f"lanes: class '{name}' needs a lane from 1 up, got {lanes.get(name)}"
+                     for name in classes if lanes.get(name, 0) < 1]  # fmt: skip
+        return problems
+    if good_class not in classes:
+        problems.append(f"good_class '{good_class}' is not a class; known: {', '.join(classes)}")
+    if lanes.get("GOOD", 1) < 1:
+        problems.append("lanes: GOOD needs a lane from 1 up, got 0")
+    problems += [f"lanes: class '{name}' has a lane, but this recipe tells good from defect: use GOOD, RECHECK or "
+                 "good_class: none" for name in lanes if name in classes]  # fmt: skip
+    return problems
+
+
+def number_classes(
+    classes: Sequence[str], good_class: str | None, kept: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return a wire number for each class that is not the good one; numbers already given stay.
+
+    Args:
+        classes: All classes of the bundle.
+        good_class: Gets no number: 0 on the wire means no defect.
+        kept: Numbers of an older recipe.
+
+    Example:
+        >>> number_classes(["dent", "good", "scratch"], "good", kept={"scratch": 1})
+        {'scratch': 1, 'dent': 2}
+    """
+    numbers = dict(kept or {})
+    for name in classes:
+        if name != good_class and name not in numbers:
+            numbers[name] = max(numbers.values(), default=0) + 1
+    return numbers
+
+
+def default_lanes(classes: Sequence[str], good_class: str | None) -> dict[str, int]:
+    """Return lane 1 for good parts and 0 for the rest; in sorting a lane per class and 0 for the unsure."""
+    if good_class is None:
+        return {name: lane for lane, name in enumerate(classes, start=1)} | {"RECHECK": 0}
+    return dict(VERDICT_LANES)
+
+
+def save_recipe(recipe: Recipe, path: Path, bundle_file: str) -> None:
+    """Write a recipe that pins the bundle by a path relative to the recipe's folder.
+
+    Raises:
+        OSError: If the place is not writable; nothing is left behind.
+    """
+    data = recipe.model_dump(mode="json")
+    data["bundle"]["file"] = bundle_file
+    data["good_class"] = recipe.good_class or NO_GOOD_CLASS
+    comment = "Recipe: what partgate needs to inspect one product. Keys: docs/recipe.md"
+    write_atomically(path, dump_yaml(data, comment=comment))
+
+
+def recipe_path(run_or_recipe: Path) -> Path:
+    """Return the recipe file that a user means by a run folder or by the file itself.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    path = run_or_recipe / "recipe.yaml" if run_or_recipe.is_dir() else run_or_recipe
+    if not path.is_file():
+        raise ConfigError([f"{run_or_recipe}: no recipe there; name a run folder of 'partgate train' or a recipe file"])
+    return path
+
+
+def load_recipe(run_or_recipe: Path) -> Recipe:
+    """Return the recipe of a run folder or of a file.
+
+    Raises:
+        ConfigError: If there is none or it is wrong; every problem at once.
+    """
+    return load_config(recipe_path(run_or_recipe), Recipe)

@@ -1,0 +1,235 @@
+"""Records in a folder: SQLite (WAL) and pictures, written by one thread behind the sort signal."""
+
+import hashlib
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from partgate.configfile import write_atomically
+from partgate.errors import RecordError
+from partgate.imaging import encode_jpeg
+from partgate.parts import Record, Verdict
+from partgate.records.schema import FIRST_LINK, SCHEMA_VERSION, about, metadata, records, row_digest
+
+logger = logging.getLogger(__name__)
+
+DATABASE_FILE = "records.sqlite"
+PICTURES_FOLDER = "pictures"
+_RETRY_S = 0.5
+_CLOSE_WITHIN_S = 10.0
+_MOST_PICTURES_WAITING = 100  # while nothing can be written: records are kept in memory, further pictures are not
+_BUSY_S = 5.0
+
+
+def open_database(folder: Path, *, create: bool = False) -> Engine:
+    """Return the database of a records folder.
+
+    Args:
+        folder: Holds ``records.sqlite``.
+        create: Make it where it does not exist.
+
+    Raises:
+        RecordError: If it is missing, not readable, or of a newer schema.
+    """
+    path = folder / DATABASE_FILE
+    if not create and not path.is_file():
+        raise RecordError(
+            f"{folder}: holds no {DATABASE_FILE}; name the folder that the station file gives under records"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_S})
+        event.listen(engine, "connect", _prepare_connection)
+        if create:
+            event.listen(engine, "begin", _lock_for_writing)
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            found = connection.scalar(select(about.c.value).where(about.c.key == "schema"))
+            if found is None:
+                connection.execute(insert(about).values(key="schema", value=str(SCHEMA_VERSION)))
+            elif int(found) > SCHEMA_VERSION:
+                raise RecordError(f"{path}: schema {found} was written by a newer partgate; update partgate on this PC")
+    except (OSError, SQLAlchemyError) as error:
+        raise RecordError(f"{path}: cannot be opened: {_cause(error)}; is the disk full or read-only?") from error
+    return engine
+
+
+def _prepare_connection(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says so, not where the driver guesses
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a record that was written survives a power cut
+
+
+def _lock_for_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # reading the newest digest and adding a row are one step
+
+
+def _cause(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+class RecordStore:
+    """Takes records at once and writes them in a thread of its own, in order.
+
+    What cannot be written (disk full, read-only) is kept and tried again; ``problem`` says why until it went well.
+
+    Args:
+        folder: Where records live; made where it does not exist.
+        keep_pictures: ``all``, ``not_good`` (everything but GOOD) or ``none``.
+    """
+
+    def __init__(self, folder: Path, keep_pictures: str = "all") -> None:
+        self.folder = folder
+        self.problem: str | None = None
+        self.written = 0
+        self._keep_pictures = keep_pictures
+        self._queue: queue.Queue[Record | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self._engine: Engine | None = None
+        self._closing = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._engine = open_database(self.folder, create=True)
+        self._thread = threading.Thread(target=self._write_all, name="records", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write what is waiting.
+
+        Raises:
+            RecordError: If records are left that cannot be written within ten seconds.
+        """
+        assert self._thread is not None
+        assert self._engine is not None
+        self._queue.put(None)
+        self._closing.set()
+        self._thread.join(_CLOSE_WITHIN_S)
+        left = self._queue.qsize()
+        if self._thread.is_alive() or self.problem:
+            raise RecordError(f"{self.folder}: about {max(left, 1)} records could not be written: {self.problem}")
+        self._engine.dispose()
+
+    def add(self, record: Record) -> None:
+        """Take a record; returns at once."""
+        if self.problem and self._queue.qsize() > _MOST_PICTURES_WAITING:
+            record = replace(record, image=None)
+        self._queue.put(record)
+
+    def last_trigger(self, station: str) -> tuple[int, int] | None:
+        """Return boot and sequence of the station's newest record; ``None`` where there is none."""
+        statement = select(records.c.boot, records.c.sequence).where(records.c.station == station)
+        with self._connect() as connection:
+            row = connection.execute(statement.order_by(records.c.id.desc()).limit(1)).first()
+        return (row.boot, row.sequence) if row else None
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        assert self._engine is not None
+        with self._engine.begin() as connection:
+            yield connection
+
+    def _write_all(self) -> None:
+        while (record := self._queue.get()) is not None:
+            while not self._try_to_write(record):
+                if self._closing.wait(_RETRY_S) and not self._try_to_write(record):
+                    return
+
+    def _try_to_write(self, record: Record) -> bool:
+        try:
+            self._write(record)
+        except (OSError, DatabaseError) as error:
+            if self.problem is None:
+                logger.error("records cannot be written to %s: %s", self.folder, _cause(error))
+            self.problem = _cause(error)
+            return False
+        if self.problem is not None:
+            logger.warning("records can be written again")
+        self.problem = None
+        self.written += 1
+        return True
+
+    def _write(self, record: Record) -> None:
+        row = _row(record) | self._save_picture(record)
+        with self._connect() as connection:
+            newest = select(records.c.digest).order_by(records.c.id.desc()).limit(1)
+            row["previous"] = connection.scalar(newest) or FIRST_LINK
+            row["digest"] = row_digest(row)
+            connection.execute(insert(records).values(row))
+
+    def _save_picture(self, record: Record) -> dict[str, Any]:
+        wanted = self._keep_pictures == "all" or (self._keep_pictures == "not_good" and record.verdict != Verdict.GOOD)
+        if record.image is None or not wanted:
+            return {"picture": None, "picture_sha256": None}
+        at = record.at.astimezone(UTC)
+        file = f"{PICTURES_FOLDER}/{at:%Y-%m-%d}/{at:%H%M%S.%f}-{record.boot}-{record.sequence}.jpg"
+        content = encode_jpeg(record.image)
+        path = self.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        return {"picture": file, "picture_sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {
+        "station": record.station,
+        "boot": record.boot,
+        "sequence": record.sequence,
+        "at": record.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "verdict": record.verdict.name,
+        "reason": int(record.reason),
+        "detail": record.detail,
+        "sent": record.sent,
+        "missed": record.missed,
+        "first_sequence": record.first_sequence,
+        "acknowledged": record.acknowledged,
+        "recipe": record.recipe,
+        "bundle_id": record.bundle_id,
+        "lane": record.lane,
+        "class_number": record.class_number,
+        "defect_score": None if record.defect_score is None else round(record.defect_score, 9),
+        "defect_class": record.defect_class,
+        "true_class": record.true_class,
+        "source": record.source,
+        "part_id": record.part_id,
+        "lot": record.lot,
+        "latency_ms": None if record.latency_ms is None else round(record.latency_ms, 3),
+    }
+
+
+def read_records(folder: Path, station: str | None = None, last: int | None = None) -> list[dict[str, Any]]:
+    """Return records as they were written, oldest first.
+
+    Args:
+        folder: Records folder.
+        station: Only of this one.
+        last: Only the newest so many.
+
+    Raises:
+        RecordError: If there are none or they cannot be read.
+    """
+    engine = open_database(folder)
+    statement = select(records).order_by(records.c.id.desc())
+    if station is not None:
+        statement = statement.where(records.c.station == station)
+    if last is not None:
+        statement = statement.limit(last)
+    try:
+        with engine.connect() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()][::-1]
+    except SQLAlchemyError as error:
+        raise RecordError(
+            f"{folder / DATABASE_FILE}: cannot be read: {_cause(error)}; restore it from a backup"
+        ) from error
+    finally:
+        engine.dispose()

@@ -1,0 +1,79 @@
+"""What the loop is given and what it gives back: its partners' promises, its facts, its account of a run."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from partgate.inference.inspector import Inspection
+from partgate.parts import Frame, Image, Record
+from partgate.recipe import Recipe
+
+
+class JudgesPictures(Protocol):
+    """What the loop needs of an inspector."""
+
+    recipe: Recipe
+
+    def inspect(self, image: Image) -> Inspection:
+        """Return the verdict on a picture; never raises."""
+        ...
+
+    def check(self) -> None:
+        """Try the engine; raises where it fails."""
+        ...
+
+
+class GivesPictures(Protocol):
+    """What the loop needs of a watched camera."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no camera now."""
+        ...
+
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Frame:
+        """Return a picture exposed after this call, or raise a ``CameraError``."""
+        ...
+
+
+class KeepsRecords(Protocol):
+    """What the loop needs of a record store."""
+
+    problem: str | None
+
+    def add(self, record: Record) -> None:
+        """Take a record; returns at once."""
+        ...
+
+    def last_trigger(self, station: str) -> tuple[int, int] | None:
+        """Return boot and sequence of the newest record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StationFacts:
+    """What the loop must know beside its devices."""
+
+    name: str
+    bundle_id: str
+    engine_p99_s: float  # the camera's time-out leaves room for it
+    trigger_age_s: float = 0.05  # a trigger that may be older when first seen is an overrun
+    shadow: bool = False  # judge and record, but send no result
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did; triggers = results + declared misses, or something is wrong."""
+
+    triggers: int = 0
+    results: int = 0
+    misses: int = 0
+    missed_before: int = 0  # while the station was off; not among the triggers of this run
+    verdicts: Counter[str] = field(default_factory=Counter)
+    latencies_ms: list[float] = field(default_factory=list)  # trigger seen -> result written
+
+    @property
+    def adds_up(self) -> bool:
+        """Tell whether every trigger is accounted for."""
+        return self.triggers == self.results + self.misses

@@ -1,0 +1,97 @@
+"""Open everything that a station file names, run the loop, and tell what came out."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from partgate.inference.inspector import Inspector
+from partgate.records.store import RecordStore, read_records
+from partgate.station.account import StationFacts, Summary
+from partgate.station.config import StationConfig
+from partgate.station.loop import Station
+from partgate.station.watch import WatchedCamera
+
+_OPEN_CAMERA_WITHIN_S = 15.0
+_ENGINE_TRIALS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run of a station left behind."""
+
+    summary: Summary
+    records: Path
+    lanes: Counter[tuple[str, str, int]]  # (true class, verdict, lane) -> parts; true class "?" where it is not known
+
+
+def run_station(
+    config: StationConfig, parts: int | None, stop: threading.Event | None = None, linger_s: float = 0.0
+) -> RunResult:
+    """Inspect parts with a station until so many triggers came, or until Ctrl-C or a stop signal.
+
+    Args:
+        config: The station file.
+        parts: Triggers to take; ``None`` goes on until stopped.
+        stop: Ends the run from outside; signals are then left to the caller.
+        linger_s: How long the heartbeat goes on after the last part.
+
+    Raises:
+        PartgateError: If recipe, bundle, camera or records cannot be opened. A controller that is not there is waited
+            for: it may be switched on after the station.
+    """
+    inspector = Inspector.open(config.recipe, config.threads)
+    engine_p99_s = measure_engine(inspector)
+    camera = WatchedCamera(config.camera)
+    try:
+        camera.open(_OPEN_CAMERA_WITHIN_S)
+        with RecordStore(config.records.folder, config.records.keep_pictures) as store, stopping(stop) as stop_event:
+            facts = StationFacts(
+                config.name, inspector.bundle.id, engine_p99_s, config.trigger_age_ms / 1000, config.shadow
+            )
+            station = Station(facts, config.controller.open(), camera, inspector, store)
+            summary = station.run(parts, stop_event, linger_s)
+    finally:
+        camera.close()
+    recorded = read_records(config.records.folder, config.name, last=summary.results + summary.misses)
+    lanes = Counter((row["true_class"] or "?", row["verdict"], row["lane"]) for row in recorded if not row["missed"])
+    return RunResult(summary, config.records.folder, lanes)
+
+
+def measure_engine(inspector: Inspector, trials: int = _ENGINE_TRIALS) -> float:
+    """Return the time that the engine needs for a picture at most, as the 99th percentile of trials, in seconds."""
+    times = []
+    for _ in range(trials):
+        began = time.perf_counter()
+        inspector.check()
+        times.append(time.perf_counter() - began)
+    return float(np.percentile(times, 99))
+
+
+def percentiles(latencies_ms: Sequence[float]) -> tuple[float, float]:
+    """Return median and 99th percentile; zeros where there is nothing."""
+    if not latencies_ms:
+        return 0.0, 0.0
+    return float(np.percentile(latencies_ms, 50)), float(np.percentile(latencies_ms, 99))
+
+
+@contextmanager
+def stopping(stop: threading.Event | None) -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and a stop signal set, so that the part in hand is finished and recorded first."""
+    if stop is not None:
+        yield stop
+        return
+    event = threading.Event()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

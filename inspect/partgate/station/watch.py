@@ -1,0 +1,143 @@
+"""The camera behind a thread of its own: a hung driver never hangs the loop, a lost camera is opened again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from partgate.cameras.base import Camera, CameraConfig
+from partgate.errors import CameraError, CameraLostError, PartgateError
+from partgate.parts import Frame
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_CLOSE_WITHIN_S = 3.0
+
+
+class WatchedCamera:
+    """Owns a camera in a thread: opens it, grabs on request, opens it again with growing pauses after a loss.
+
+    A request that is not served in time is dropped: its picture, should it still come, is never handed out.
+    """
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._config = config
+        self._changed = threading.Condition()
+        self._wanted = 0  # number of the newest request
+        self._timeout_s = 0.0
+        self._answers: dict[int, Frame | CameraError] = {}
+        self._is_open = False
+        self._is_closing = False
+        self.problem: str | None = f"camera '{config.name}': not open yet"
+        self.differences: tuple[str, ...] = ()
+        self._thread = threading.Thread(target=self._serve, name=f"watch {config.name}", daemon=True)
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no camera now."""
+        return not self._is_open
+
+    def open(self, within_s: float) -> None:
+        """Open the camera for the first time.
+
+        Raises:
+            CameraLostError: If it cannot be opened within the time: a station does not start without its camera.
+        """
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_open or not self._thread.is_alive(), within_s)
+            if not self._is_open:
+                self._is_closing = True
+                raise CameraLostError(self.problem or f"camera '{self._config.name}': did not open within {within_s} s")
+
+    def close(self) -> None:
+        """End the thread; a driver that hangs is left behind."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_WITHIN_S)
+
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None], slice_s: float = 0.02) -> Frame:
+        """Return a picture exposed after this call.
+
+        Args:
+            timeout_s: Longest wait.
+            while_waiting: Called about every ``slice_s``: the loop keeps its heartbeat.
+            slice_s: Seconds between the calls.
+
+        Raises:
+            CameraError: If no whole picture came in time, or there is no camera now.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            if not self._is_open:
+                raise CameraLostError(self.problem or f"camera '{self._config.name}': lost")
+            self._wanted += 1
+            number, self._timeout_s = self._wanted, timeout_s
+            self._changed.notify_all()
+        while (left := deadline - time.monotonic()) > 0:
+            with self._changed:
+                if self._changed.wait_for(lambda: number in self._answers, min(slice_s, left)):
+                    answer = self._answers.pop(number)
+                    if isinstance(answer, CameraError):
+                        raise answer
+                    return answer
+            while_waiting()
+        raise CameraError(f"camera '{self._config.name}': no picture within {timeout_s:.3f} s")
+
+    def _serve(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._is_closing:
+            try:
+                with self._config.open() as camera:
+                    pause = _FIRST_PAUSE_S
+                    self._set_open(camera)
+                    self._serve_requests(camera)
+            except PartgateError as error:
+                self._set_lost(str(error))
+            except Exception as error:  # a driver's bug must not end the watch: the station would wait for ever
+                logger.exception("camera '%s' failed", self._config.name)
+                self._set_lost(f"camera '{self._config.name}': {type(error).__name__}: {error}")
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closing, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _serve_requests(self, camera: Camera) -> None:
+        served = self._wanted
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted > served or self._is_closing)  # noqa: B023 - used at once
+                if self._is_closing:
+                    return
+                served, timeout_s = self._wanted, self._timeout_s
+            try:
+                self._answer(served, camera.grab(timeout_s))
+            except CameraLostError as error:
+                self._set_lost(str(error))
+                self._answer(served, error)
+                raise
+            except CameraError as error:
+                self._answer(served, error)
+
+    def _answer(self, number: int, answer: Frame | CameraError) -> None:
+        with self._changed:
+            self._answers.clear()  # an older answer was not fetched in time and belongs to a part that is gone
+            if number == self._wanted:
+                self._answers[number] = answer
+            self._changed.notify_all()
+
+    def _set_open(self, camera: Camera) -> None:
+        with self._changed:
+            if self.problem and self._wanted:
+                logger.warning("camera '%s' is back", self._config.name)
+            self._is_open, self.problem, self.differences = True, None, camera.differences
+            self._changed.notify_all()
+
+    def _set_lost(self, problem: str) -> None:
+        with self._changed:
+            if self._is_open:
+                logger.error("%s", problem)
+            self._is_open, self.problem = False, problem
+            self._changed.notify_all()

@@ -1,0 +1,109 @@
+"""What a training leaves behind: the bundle's manifest, the recipe, the facts in ``training.json``."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from partgate import __version__
+from partgate.configfile import write_atomically
+from partgate.data.folder import LabelledFolder, count_classes, data_sha256
+from partgate.data.labels_csv import SPLITS
+from partgate.evaluation.threshold import ChosenLimits
+from partgate.inference.bundle import (
+    BUNDLE_FORMAT,
+    BackboneFacts,
+    Bundle,
+    Geometry,
+    Manifest,
+    ProofFacts,
+    TrainingFacts,
+)
+from partgate.models.export import Proof
+from partgate.picture_check import learn_limits
+from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, number_classes
+from partgate.training.config import TrainingConfig
+from partgate.training.features import FeatureSet
+from partgate.training.head import FittedHead
+
+
+def describe_bundle(
+    config: TrainingConfig, folder: LabelledFolder, found: FeatureSet, geometry: Geometry, backbone: BackboneFacts,
+    proof: Proof, started: datetime,
+) -> Manifest:  # fmt: skip
+    """Return the manifest of a bundle that is about to be written."""
+    return Manifest(
+        format=BUNDLE_FORMAT,
+        created_at=started,
+        partgate=__version__,
+        versions=_versions(),
+        classes=folder.classes,
+        good_class=folder.good_class,
+        geometry=geometry,
+        backbone=backbone,
+        training=TrainingFacts(
+            folder=folder.folder.resolve().name,
+            pictures=len(found.pictures),
+            groups=len({picture.group for picture in found.pictures}),
+            seed=config.seed,
+            preset=config.preset,
+            picture_sha256=tuple(sorted({picture.sha256 for picture in found.pictures})),
+        ),
+        proof=ProofFacts(**asdict(proof)),
+        parts={},
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "torchvision", "timm", "scikit-learn", "onnx", "onnxruntime", "opencv-python-headless", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def first_recipe(
+    config: TrainingConfig, folder: LabelledFolder, found: FeatureSet, bundle: Bundle, limits: ChosenLimits
+) -> Recipe:
+    """Return the recipe that a new bundle starts with: its limits, default lanes, numbered classes, picture limits."""
+    chosen = (
+        f"{limits.how}; on out-of-fold scores of {limits.n_good + limits.n_defect} pictures, "
+        f"{bundle.manifest.created_at:%Y-%m-%d}"
+    )
+    return Recipe(
+        name=config.name or folder.folder.resolve().name,
+        bundle=BundlePin(file=bundle.path, id=bundle.id),
+        good_class=folder.good_class,
+        classes=folder.classes,
+        decision=Limits(recheck_from=limits.recheck_from, reject_from=limits.reject_from, chosen=chosen),
+        lanes=default_lanes(folder.classes, folder.good_class),
+        class_numbers=number_classes(folder.classes, folder.good_class),
+        region=bundle.manifest.geometry.region,
+        picture=learn_limits(found.measures),
+    )
+
+
+def write_facts(
+    path: Path, config: TrainingConfig, folder: LabelledFolder, sides: Mapping[str, str], head: FittedHead,
+    limits: ChosenLimits, proof: Proof, notes: Sequence[str], started: datetime,
+) -> None:  # fmt: skip
+    """Write everything about a training that a person may ask later; no path of this machine."""
+    facts: dict[str, Any] = {
+        "partgate": __version__,
+        "started_at": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "config": config.model_dump(mode="json") | {"data": folder.folder.resolve().name},
+        "data_sha256": data_sha256(folder.pictures),
+        "split": {
+            side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
+            for side in SPLITS
+        },
+        "independent_parts": config.groups == "given",
+        "head": {"regularisation": head.regularisation, "temperature": head.temperature, "folds": head.folds},
+        "limits": asdict(limits),
+        "proof": asdict(proof),
+        "notes": list(notes),
+        "versions": _versions(),
+    }
+    write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False).encode())
