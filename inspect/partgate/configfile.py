@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic import ValidationInfo as Info
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
@@ -16,6 +24,8 @@ from pydantic_core.core_schema import ErrorType
 from partgate.errors import ConfigError
 
 _KNOWN_ERROR_TYPES = frozenset(get_args(ErrorType))
+# Where pydantic names Python classes.
+_PLAIN_WORDS = {"path_type": "must be a path", "model_type": "must hold keys and values"}
 
 
 class Settings(BaseModel):
@@ -31,6 +41,18 @@ class Settings(BaseModel):
         except ValidationError as error:
             lines = [_line(cls, problem) for problem in error.errors(include_url=False)]
             raise ValidationError.from_exception_data(cls.__name__, lines) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_yes_as_a_number(cls, value: Any, info: Info) -> Any:
+        """YAML reads yes, no, on and off as true and false, and pydantic would take those as 1 and 0."""
+        if isinstance(value, bool) and not _mentions(cls.model_fields[info.field_name or ""].annotation, bool):
+            raise ValueError("must not be yes, no, on, off, true or false without quotation marks")
+        return value
+
+
+def _mentions(annotation: Any, wanted: type) -> bool:
+    return annotation in (wanted, Any) or any(_mentions(inner, wanted) for inner in get_args(annotation))
 
 
 def _line(model: type[BaseModel], problem: Mapping[str, Any]) -> InitErrorDetails:
@@ -77,10 +99,10 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-45
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        raise ConfigError([f"{path}:{where} is not YAML: {getattr(error, 'problem', error)}"]) from error
+        raise ConfigError([f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}"]) from error
 
 
 def load_config(path: Path, model: type[SettingsT]) -> SettingsT:
@@ -109,7 +131,8 @@ def check_settings(data: Any, model: type[SettingsT], *, source: str, folder: Pa
         ConfigError: If anything is wrong.
     """
     if not isinstance(data, dict):
-        raise ConfigError([f"{source}: must hold keys and values, got {type(data).__name__}"])
+        found = {"NoneType": "nothing", "list": "a list", "str": "text"}.get(type(data).__name__, repr(data))
+        raise ConfigError([f"{source}: must hold keys and values, got {found}"])
     try:
         return model.model_validate(data, context={"folder": folder})
     except ValidationError as error:
@@ -123,11 +146,12 @@ def _sentence(source: str, problem: Mapping[str, Any]) -> str:
         return f"{where} {problem['msg']}"
     if problem["type"] == "missing":
         return f"{where}: is missing"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _PLAIN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]
     value = problem["input"]
-    shown = isinstance(value, str | int | float | bool) and repr(value) not in message
-    return f"{where}: {message}, got {value!r}" if shown else f"{where}: {message}"
+    if isinstance(value, dict) or ", got " in message:
+        return f"{where}: {message}"
+    return f"{where}: {message}, got {'nothing' if value is None else repr(value)}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

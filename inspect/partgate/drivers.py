@@ -68,6 +68,6 @@ def driver_config_class(family: str, kind: object) -> type[BaseModel]:
             assert issubclass(found, BaseModel)
             return found
     known = driver_kinds(family)
-    near = get_close_matches(str(kind), known, n=1)
+    near = get_close_matches(str(kind).casefold(), known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     raise ConfigError([f"unknown kind {kind!r}; known kinds: {', '.join(known)}{hint}"])

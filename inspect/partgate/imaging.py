@@ -20,6 +20,7 @@ MIN_SIDE_PX = 16
 
 _PAD_GREY = 127  # the middle of the range: zero after normalisation
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+_HEADS = (b"\xff\xd8", _PNG_HEAD, b"BM", b"II*\0", b"MM\0*")  # JPEG, PNG, BMP, TIFF of either byte order
 _LOW_BITS = 4095  # a 16-bit picture that never exceeds 12 bits was saved without scaling
 
 Region = tuple[int, int, int, int]
@@ -69,6 +70,8 @@ def decode_picture(data: bytes) -> Image:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     except cv2.error as error:
         raise DataError(f"cannot be decoded as a picture: {error.err}") from error
+    if pixels is None and data.startswith(_HEADS):
+        raise DataError(f"is cut off or damaged ({len(data)} bytes); copy the picture again")
     if pixels is None:
         raise DataError("is not a picture (png, jpg, bmp or tif); remove it or save it as a picture")
     return to_rgb(pixels)

@@ -57,8 +57,8 @@ def learn_limits(measures: Sequence[tuple[float, float, int, int]]) -> PictureLi
         contrast_from=round(float(contrast.min()) * _CONTRAST_SHARE, 2),
         aspect_from=round(float(aspects.min()) / _ASPECT_MARGIN, 3),
         aspect_to=round(float(aspects.max()) * _ASPECT_MARGIN, 3),
-        height_px_from=max(MIN_SIDE_PX, int(heights.min() * _SIZE_SHARE)),
-        width_px_from=max(MIN_SIDE_PX, int(widths.min() * _SIZE_SHARE)),
+        height_px_from=int(max(min(MIN_SIDE_PX, heights.min()), heights.min() * _SIZE_SHARE)),
+        width_px_from=int(max(min(MIN_SIDE_PX, widths.min()), widths.min() * _SIZE_SHARE)),
     )
 
 
@@ -68,12 +68,14 @@ def find_picture_faults(image: Image, region: Region | None, limits: PictureLimi
     Args:
         image: Picture as the camera gave it, shape (H, W, 3), uint8, RGB.
         region: What the model looks at, in pixels of ``image``.
-        limits: From the recipe; without them only the region is checked.
+        limits: From the recipe; without them only the region and the smallest size are checked.
 
     Raises:
         DataError: If the region does not lie inside the picture.
     """
     brightness, contrast, height, width = measure_picture(crop_region(image, region))
+    if min(image.shape[:2]) < MIN_SIDE_PX:  # as in training
+        return [f"picture of {image.shape[1]} x {image.shape[0]} px is smaller than {MIN_SIDE_PX} x {MIN_SIDE_PX} px"]
     if limits is None:
         return []
     return list(_faults(limits, brightness, contrast, height, width))

@@ -23,8 +23,8 @@ def _none_means_none(value: object) -> object:
 
 
 GoodClass = Annotated[str | None, BeforeValidator(_none_means_none)]
-WireNumber = Annotated[int, Field(ge=0, le=65535)]
-ClassNumber = Annotated[int, Field(ge=1, le=65534)]
+WireNumber = Annotated[int, Field(ge=0, le=65535, strict=True)]  # strict: YAML's yes is no lane 1
+ClassNumber = Annotated[int, Field(ge=1, le=65534, strict=True)]
 
 
 class BundlePin(Settings):
@@ -115,7 +115,7 @@ def _lane_problems(classes: Sequence[str], good_class: str | None, lanes: Mappin
     if lanes.get("GOOD", 1) < 1:
         problems.append("lanes: GOOD needs a lane from 1 up, got 0")
     problems += [f"lanes: class '{name}' has a lane, but this recipe tells good from defect: use GOOD, RECHECK or "
-                 "good_class: none" for name in lanes if name in classes]  # fmt: skip
+                 "good_class: none" for name in lanes if name in classes and name not in VERDICT_LANES]  # fmt: skip
     return problems
 
 

@@ -62,17 +62,19 @@ class ModbusController:
     def __enter__(self) -> Self:
         from pymodbus.client import ModbusTcpClient
 
-        self._client = ModbusTcpClient(
+        client = ModbusTcpClient(
             self.config.host, port=self.config.port, timeout=self.config.answer_within_s, retries=0
         )
-        if not self._client.connect():
-            self._client.close()
+        if not client.connect():
+            client.close()
             raise ControllerError(f"{self}: no connection; is the PLC on and its Modbus server enabled?")
+        self._client = client
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self._client is not None:
             self._client.close()
+        self._client = None  # the library would connect again by itself, without reading where the PLC stands
 
     @property
     def poll_period_s(self) -> float:
@@ -101,14 +103,16 @@ class ModbusController:
     def _call(self, function: str, offset: int, *arguments: Any, **named: Any) -> Any:
         from pymodbus.exceptions import ModbusException
 
+        if self._client is None:
+            raise ControllerError(f"{self}: is not connected")
         register = self.config.first_register + offset
         try:
             reply = getattr(self._client, function)(register, *arguments, device_id=self.config.device_id, **named)
         except (ModbusException, OSError) as error:  # the cable
-            self._client.close()
+            self.__exit__()
             raise ControllerError(f"{self}: {function} at register {register} got no answer: {error}") from error
         if reply.isError():  # the PLC answered, but with an exception code
-            self._client.close()
+            self.__exit__()
             first = self.config.first_register
             raise ControllerError(
                 f"{self}: {function} at register {register} was refused ({reply}); "

@@ -68,11 +68,13 @@ def read_folder(
         suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
         raise DataError(f"{folder}: holds no labelled picture; put pictures ({suffixes}) into a sub-folder per class")
     rows = sorted(rows, key=lambda row: row.file)
-    hashes = [hashlib.sha256((folder / row.file).read_bytes()).hexdigest() for row in rows]
+    hashes = [_hash(folder / row.file) for row in rows]
     _refuse_contradictions(folder, rows, hashes)
     groups = hashes if independent else _groups(rows, hashes)
     pictures = tuple(
-        Picture(folder / row.file, row.file, row.label, sha256, group, row.part, row.weight, row.split, row.columns)
+        Picture(
+            folder / row.file, row.file, row.label, sha256, group, row.part or None, row.weight, row.split, row.columns
+        )
         for row, sha256, group in zip(rows, hashes, groups, strict=True)
     )
     twins = len(pictures) - len(set(hashes))
@@ -81,6 +83,16 @@ def read_folder(
     classes = tuple(sorted({row.label for row in rows}))
     good = find_good_class(folder, classes, good_class) if must_have_good else good_class
     return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, tuple(notes))
+
+
+def _hash(path: Path) -> str:
+    try:
+        path.name.encode()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except UnicodeEncodeError:
+        raise DataError(f"{str(path)!a}: file name is not UTF-8; rename it") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> str | None:
@@ -110,7 +122,8 @@ def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> 
 def _rows_from_folders(folder: Path, notes: list[str]) -> list[LabelRow]:
     rows = []
     for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        found = [path for path in sorted(class_folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+        found = [path for path in sorted(class_folder.rglob("*")) if path.is_file()]
+        found = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
         pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES]
         rows += [LabelRow(path.relative_to(folder).as_posix(), class_folder.name) for path in pictures]
         if len(found) > len(pictures):
@@ -159,6 +172,7 @@ def _groups(rows: Sequence[LabelRow], hashes: Sequence[str]) -> list[str]:
 
     def find(name: str) -> str:
         while leader.setdefault(name, name) != name:
+            leader[name] = leader[leader[name]]  # shorter at each walk: one group of many parts makes long chains
             name = leader[name]
         return name
 

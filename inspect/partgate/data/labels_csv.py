@@ -1,6 +1,9 @@
 """``labels.csv``: ``file,label``, optional ``group``, ``part``, ``weight``, ``split``; where it exists it decides."""
 
 import csv
+import io
+import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -44,17 +47,24 @@ def read_labels(folder: Path, notes: list[str]) -> list[LabelRow]:
     rows: list[LabelRow] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
+    nearest: dict[str, list[str]] = {}
     class_folders = {entry.name for entry in folder.iterdir() if entry.is_dir()}
     for line, record in enumerate(records, start=2):
+        if not record:  # an empty line, which counts as a row nevertheless
+            continue
         row = _row(folder, header, record, f"{path}: row {line}", problems)
         if row is None:
             continue
         if row.file in seen:
             problems.append(f"{path}: row {line}: '{row.file}' stands in row {seen[row.file]} already")
         seen.setdefault(row.file, line)
-        near = get_close_matches(row.label, class_folders, n=1, cutoff=0.8)
-        if row.label not in class_folders and near:
-            problems.append(f"{path}: row {line}: label '{row.label}' is unknown; did you mean '{near[0]}'?")
+        if row.label not in nearest:
+            nearest[row.label] = get_close_matches(row.label, class_folders - {row.label}, n=1, cutoff=0.8)
+        if row.label not in class_folders and nearest[row.label]:
+            problems.append(
+                f"{path}: row {line}: label '{row.label}' is unknown; did you mean '{nearest[row.label][0]}'? "
+                "(a new class has a folder of its name, be it empty)"
+            )
         rows.append(row)
     if problems:
         more = f"\n... and {len(problems) - _MOST_SHOWN} more problems" if len(problems) > _MOST_SHOWN else ""
@@ -68,10 +78,16 @@ def _read_records(path: Path) -> tuple[list[str], list[list[str]]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 (byte {error.start}); save it as 'CSV UTF-8'") from error
-    lines = text.splitlines()
-    delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    records = [record for record in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if record]
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"{path}: is no CSV: {error}; is a quotation mark open?") from error
     header = [name.strip() for name in records[0]] if records else []
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        raise DataError(f"{path}: the first row names the column {', '.join(twice)} more than once")
     missing = [name for name in ("file", "label") if name not in header]
     if missing:
         raise DataError(
@@ -86,13 +102,14 @@ def _row(folder: Path, header: list[str], record: list[str], where: str, problem
         return None
     values = dict(zip(header, record, strict=True))
     file, label = values["file"].replace("\\", "/"), values["label"].strip()
+    file = PurePosixPath(file).as_posix() if file else ""  # ./good/a.png and good/a.png are one picture
     weight = _weight(values.get("weight", ""))
     split = values.get("split", "").strip().lower() or None
     found = [
         (not label, "has no label"),
         (PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts, f"'{file}' must lie inside {folder}"),
         (PurePosixPath(file).suffix.lower() not in PICTURE_SUFFIXES, f"'{file}' is no png, jpg, bmp or tif"),
-        (not (folder / file).is_file(), f"'{file}' does not exist"),
+        (not os.path.isfile(folder / file), f"'{file}' does not exist"),  # Path.is_file raises on a long name
         (weight is None, f"weight must be a number of at least 0, got '{values.get('weight')}'"),
         (split is not None and split not in SPLITS, f"split must be {', '.join(SPLITS)} or empty, got '{split}'"),
     ]

@@ -16,6 +16,7 @@ from partgate.errors import DataError
 DEFAULT_SHARES: Mapping[str, float] = {"train": 0.6, "validation": 0.2, "test": 0.2}
 SPLIT_FILE = "split.csv"
 _FEWEST_GROUPS = 3  # one for each side
+_WAY_OUT = ", or set 'groups: ignore' in the training file to split by picture, which says nothing about new parts"
 
 
 def split_pictures(
@@ -24,7 +25,9 @@ def split_pictures(
     """Return on which side each picture stands.
 
     Whole groups are dealt out, the largest first, each to the side that lacks most of what the group holds. The order
-    of equal groups comes from the seed. Sides given by the user in ``labels.csv`` are kept.
+    of equal groups comes from the seed. Of sides that lack the same, a class's first group goes to train, a further one
+    to the side with the fewest good or defect pictures: rare defect classes must not all miss the test. Sides given by
+    the user in ``labels.csv`` are kept.
 
     Args:
         folder: The labelled pictures.
@@ -49,20 +52,36 @@ def split_pictures(
             notes.append(f"{open_} pictures have no split in labels.csv and are dealt out by share")
     sides = dict(given)
     wanted, have = _wanted(folder, shares, stratify_by), {side: Counter[tuple[str, ...]]() for side in SPLITS}
+    kinds = {side: Counter[bool]() for side in SPLITS}  # good or not, whatever the class
     for group, side in given.items():
         have[side].update(_strata(members[group], stratify_by))
+        kinds[side].update(_kinds(folder, members[group]))
     rng = np.random.default_rng(seed)
     names = sorted(group for group in members if group not in given)
     names = [names[i] for i in rng.permutation(len(names))]
     for group in sorted(names, key=lambda name: -len(members[name])):
-        strata = _strata(members[group], stratify_by)
-        sides[group] = max(SPLITS, key=lambda side: _lack(strata, wanted[side], have[side]))
+        strata, kind = _strata(members[group], stratify_by), _kinds(folder, members[group])
+        crowd = {side: sum(kinds[side][is_good] for is_good in kind) / max(shares[side], 1e-9) for side in SPLITS}
+        if not any(have["train"][stratum] for stratum in strata):
+            crowd = dict.fromkeys(SPLITS, 0.0)  # its first group: train, which comes first among equals
+        sides[group] = max(SPLITS, key=lambda side: (_lack(strata, wanted[side], have[side]), -crowd[side]))
         have[sides[group]].update(strata)
+        kinds[sides[group]].update(kind)
+    if folder.good_class is not None:
+        lacking = [(side, word) for side in SPLITS for word, key in (("good", True), ("defect", False))
+                   if not kinds[side][key]]  # fmt: skip
+        notes += [
+            f"no {word} picture stands on the side '{side}': nothing can be said about it" for side, word in lacking
+        ]
     return {picture.file: sides[picture.group] for picture in folder.pictures}, notes
 
 
 def _strata(pictures: Sequence[Picture], stratify_by: Sequence[str]) -> Counter[tuple[str, ...]]:
     return Counter((picture.label, *(picture.columns.get(name, "") for name in stratify_by)) for picture in pictures)
+
+
+def _kinds(folder: LabelledFolder, pictures: Sequence[Picture]) -> Counter[bool]:
+    return Counter(picture.label == folder.good_class for picture in pictures)
 
 
 def _wanted(
@@ -114,11 +133,14 @@ def _check_groups(folder: LabelledFolder) -> list[str]:
         sides = {folder.good_class: groups[folder.good_class], "all defects": defects}
     for name, found in sides.items():
         if len(found) < _FEWEST_GROUPS:
-            counted = sum(picture.group in found for picture in folder.pictures)
+            counted = sum(
+                picture.label == name if name in groups else picture.label != folder.good_class
+                for picture in folder.pictures
+            )
+            way_out = _WAY_OUT if counted >= _FEWEST_GROUPS else ""
             raise DataError(
                 f"{folder.folder}: {name}: {counted} pictures from {len(found)} groups; training, validation and test "
-                f"need at least {_FEWEST_GROUPS} groups: add pictures of further parts, or set 'groups: ignore' in the "
-                "training file to split by picture, which says nothing about new parts"
+                f"need at least {_FEWEST_GROUPS} groups: add pictures of further parts{way_out}"
             )
     return [
         f"class '{name}' has pictures of only {len(found)} groups: it is learned, but hardly tested"
@@ -149,5 +171,5 @@ def read_split(path: Path) -> dict[str, str]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return {row["sha256"]: row["split"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as the split of a run ({error}); train again") from error

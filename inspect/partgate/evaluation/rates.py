@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_STEPS = 200  # halvings of the interval 0..1: far below the last digit of a float
+_STEPS = 200  # halvings of the interval 0..1 at most; it ends earlier where no float lies between
 
 
 def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
@@ -59,6 +59,8 @@ def _bisect(is_below: Callable[[float], bool]) -> float:
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
+        if not low < middle < high:
+            break
         low, high = (middle, high) if is_below(middle) else (low, middle)
     return (low + high) / 2
 

@@ -114,7 +114,8 @@ def _choose(
         escape_end = int(np.flatnonzero(candidates.escapes <= int(wishes.max_escape_rate * n_defect + 1e-9))[-1])
     if wishes.max_false_reject_rate is not None:  # the strictest limit that rejects no more
         allowed = int(wishes.max_false_reject_rate * n_good + 1e-9)
-        false_reject_start = int(np.flatnonzero(candidates.false_rejects <= allowed)[0])
+        kept = np.flatnonzero(candidates.false_rejects <= allowed)  # none where good parts score 1: no limit is above
+        false_reject_start = int(kept[0]) if len(kept) else last
     wished = ", ".join(
         f"{name} {value}" for name, value in
         (("max_escape_rate", wishes.max_escape_rate), ("max_false_reject_rate", wishes.max_false_reject_rate))
@@ -168,6 +169,12 @@ def _with_warnings(chosen: ChosenLimits, wishes: Wishes) -> ChosenLimits:
             f"max_false_reject_rate {wishes.max_false_reject_rate:g} (reached: {chosen.false_rejects} of "
             f"{chosen.n_good}) lets {chosen.escapes} of {chosen.n_defect} defect parts ({100 * escape_rate:.0f} %) "
             "escape; set max_escape_rate as well to get a recheck band"
+        )
+    false_reject_rate = chosen.false_rejects / max(1, chosen.n_good)
+    if wishes.max_false_reject_rate is not None and false_reject_rate > wishes.max_false_reject_rate + 1e-9:
+        warnings.append(
+            f"max_false_reject_rate {wishes.max_false_reject_rate:g} cannot be kept: {chosen.false_rejects} of "
+            f"{chosen.n_good} good parts score as high as a score can be; look at their labels"
         )
     if wishes.max_escape_rate and upper_bound(0, chosen.n_defect) > wishes.max_escape_rate:
         warnings.append(

@@ -146,7 +146,10 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def _read_manifest(path: Path, text: bytes) -> Manifest:
-    raw: Any = json.loads(text)
+    try:
+        raw: Any = json.loads(text)
+    except ValueError as error:
+        raise BundleError(f"bundle {path}: its manifest is not JSON: {error}; train again") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > BUNDLE_FORMAT:
         raise BundleError(
@@ -156,7 +159,9 @@ def _read_manifest(path: Path, text: bytes) -> Manifest:
     try:
         return Manifest.model_validate(raw)
     except ValidationError as error:
-        raise BundleError(f"bundle {path}: its manifest is not one: {error.errors()[0]['msg']}; train again") from error
+        first = error.errors()[0]
+        key = ".".join(str(step) for step in first["loc"])
+        raise BundleError(f"bundle {path}: its manifest is not one: {key}: {first['msg']}; train again") from error
 
 
 def open_pinned(recipe: Recipe) -> Bundle:

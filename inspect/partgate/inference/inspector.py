@@ -18,6 +18,8 @@ from partgate.recipe import Recipe, load_recipe
 
 logger = logging.getLogger(__name__)
 
+_SUM_WITHIN = 0.01  # probabilities sum to 1; rounding of float32 and int8 stays far within
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -36,7 +38,8 @@ def to_prediction(probabilities: NDArray[np.floating], classes: tuple[str, ...],
     probability that the most likely class is wrong.
 
     Args:
-        probabilities: One per class, shape (C,). NaN makes the score NaN.
+        probabilities: One per class, shape (C,). Where they are none (NaN, negative, not summing to 1) the score is
+            NaN: zeros everywhere must not look like "surely no defect".
         classes: Their names.
         good_class: The good one; ``None`` sorts by class.
 
@@ -47,7 +50,8 @@ def to_prediction(probabilities: NDArray[np.floating], classes: tuple[str, ...],
     order = np.argsort(-probabilities, kind="stable")
     best = classes[int(order[0])]
     values = {name: float(value) for name, value in zip(classes, probabilities, strict=True)}
-    if not np.isfinite(probabilities).all():
+    is_sound = np.isfinite(probabilities).all() and probabilities.min() >= 0
+    if not is_sound or abs(probabilities.sum() - 1) > _SUM_WITHIN:
         return Prediction(float("nan"), values, best, None)
     if good_class is None:
         return Prediction(float(1 - probabilities.max()), values, best, best)

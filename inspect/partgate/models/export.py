@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,7 +20,7 @@ from partgate.parts import Image
 
 LARGEST_DIFFERENCE = 1e-4
 _OPSET = 20
-_BATCH = 16
+_BATCH = 2  # larger ones spend their time in asking for memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +77,30 @@ def prove_equal(
     Raises:
         TrainingError: If a defect score differs by more than 1e-4 or a verdict changes.
     """
-    largest, changed, count = 0.0, 0, 0
-    remaining = iter(pictures)
     quick = model.to(memory_format=torch.channels_last)
-    while batch := list(islice(remaining, _BATCH)):
+
+    def run(batch: Sequence[Image]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            trained = quick(torch.from_numpy(np.stack(batch)))[0].numpy()
-        for ours, theirs in zip(trained, exported[count : count + len(batch)], strict=True):
+            return np.asarray(quick(torch.from_numpy(np.stack(batch)))[0].numpy(), np.float32)
+
+    largest, changed, count = 0.0, 0, 0
+    for trained in map(run, _batches(pictures)):
+        for ours, theirs in zip(trained, exported[count : count + len(trained)], strict=True):
             expected = to_prediction(ours, classes, good_class)
             found = to_prediction(theirs, classes, good_class)
             difference = abs(expected.defect_score - found.defect_score)
             largest = max(largest, difference) if difference == difference else float("inf")
             changed += rule.decide(expected).verdict is not rule.decide(found).verdict
-        count += len(batch)
+        count += len(trained)
     if largest > LARGEST_DIFFERENCE or changed:
         raise TrainingError(
             f"the exported model differs from the trained one: largest score difference {largest:.2e} (at most "
             f"{LARGEST_DIFFERENCE:.0e}), {changed} of {count} verdicts changed; no bundle was written"
         )
     return Proof(count, largest, changed)
+
+
+def _batches(pictures: Iterable[Image]) -> Iterator[list[Image]]:
+    remaining = iter(pictures)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch

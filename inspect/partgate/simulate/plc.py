@@ -221,5 +221,5 @@ class SimulatedPlc(PlcLoop):
         self._await_in_loop(self._stop_listening)
 
     def mend(self) -> None:
-        """Listen again, on the same port."""
+        """Listen again, on the same port; harmless where nothing was cut."""
         self._await_in_loop(self._listen)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -97,9 +98,9 @@ class PlcLoop:
         """Stop scanning and listening; harmless when stopped already."""
         if self._thread is None:
             return
-        if self._thread.is_alive():
+        with suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._ending.set)
-            self._thread.join(LOOP_ANSWERS_WITHIN_S)
+        self._thread.join(LOOP_ANSWERS_WITHIN_S)
         self._thread = None
 
     async def _run(self, started: "Future[None]") -> None:
@@ -125,6 +126,8 @@ class PlcLoop:
             self._changed.notify_all()
 
     async def _listen(self) -> None:
+        if self._server is not None:
+            return
         device = build_device(self.settings.base_address, self._read_words, self._write_words)
         self._server = await listen(device, self.settings.host, self._port, self._link)
         self._port = self._server.port  # kept for good: whoever reconnects looks for the same one

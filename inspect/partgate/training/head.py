@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 from partgate.errors import TrainingError
 from partgate.training.config import HeadSettings
@@ -64,6 +65,11 @@ def fit_head(examples: Examples, settings: HeadSettings, seed: int, progress: Pr
         Guo et al. (2017), "On calibration of modern neural networks" (temperature); class shares as a shift of the
         logits: Bayes' rule.
     """
+    with threadpool_limits(1):  # small sums: threads that wait for one another take 20 times as long on a busy PC
+        return _fit_head(examples, settings, seed, progress)
+
+
+def _fit_head(examples: Examples, settings: HeadSettings, seed: int, progress: Progress) -> FittedHead:
     folds = list(_folds(examples, settings.folds, seed))
     steps, step = len(folds) * len(settings.regularisation) + 1, 0
     best: tuple[float, float, float, Array] | None = None

@@ -69,7 +69,7 @@ def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResu
     started = datetime.now(UTC)
     unfinished = _open_run(run)
     try:
-        torch.set_num_threads(config.threads)
+        torch.set_num_threads(1)  # pictures are worked on in parallel; threads inside one would wait for each other
         spec = find_backbone(config.backbone)
         folder = read_folder(config.data, config.good_class, independent=config.groups == "ignore")
         sides, notes = split_pictures(folder, config.split.model_dump(), config.seed, config.stratify_by)

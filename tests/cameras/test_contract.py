@@ -1,0 +1,167 @@
+"""Every camera driver must pass these; a new driver adds one entry to ``SOURCES``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from partgate.cameras.base import CameraConfig
+from partgate.cameras.folder import FolderCameraConfig
+from partgate.cameras.usb import UsbCameraConfig
+from partgate.drivers import driver_kinds
+from partgate.errors import CameraError, CameraLostError
+
+RED = (200, 10, 10)
+
+
+def make_folder(folder: Path) -> CameraConfig:
+    pixels = np.full((48, 64, 3), RED, np.uint8)
+    for number in range(40):
+        cv2.imwrite(str(folder / f"{number:02d}.png"), pixels[:, :, ::-1])
+    return FolderCameraConfig(kind="folder", name="top", folder=folder)
+
+
+def make_video(folder: Path) -> CameraConfig:
+    """A video file runs through the code of a USB camera."""
+    path = folder / "parts.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (64, 48))
+    assert writer.isOpened()
+    for _ in range(40):
+        writer.write(np.full((48, 64, 3), RED[::-1], np.uint8))
+    writer.release()
+    return UsbCameraConfig(kind="usb", name="top", device=str(path))
+
+
+SOURCES: dict[str, Callable[[Path], CameraConfig]] = {"folder": make_folder, "usb": make_video}
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> CameraConfig:
+    return SOURCES[request.param](tmp_path)
+
+
+def test_every_registered_camera_stands_in_this_contract():
+    assert set(SOURCES) == set(driver_kinds("camera"))
+
+
+def test_frame_is_rgb_uint8_in_utc_and_names_its_camera(config: CameraConfig):
+    with config.open() as camera:
+        frame = camera.grab(timeout_s=2)
+
+    assert frame.image.shape == (48, 64, 3)
+    assert frame.image.dtype == np.uint8
+    assert np.abs(frame.image.reshape(-1, 3).mean(0) - RED).max() < 12
+    assert frame.captured_at.utcoffset() is not None
+    assert frame.camera == "top"
+
+
+def test_two_grabs_give_two_frames_in_order_of_time(config: CameraConfig):
+    with config.open() as camera:
+        first, second = camera.grab(timeout_s=2), camera.grab(timeout_s=2)
+
+    assert first.captured_at < second.captured_at
+
+
+def test_source_that_ends_is_a_lost_camera(config: CameraConfig):
+    with config.open() as camera, pytest.raises(CameraLostError, match="camera 'top'"):
+        for _ in range(50):
+            camera.grab(timeout_s=2)
+
+
+def test_camera_can_be_opened_again_after_it_was_closed(config: CameraConfig):
+    camera = config.open()
+    with camera:
+        camera.grab(timeout_s=2)
+
+    with camera:
+        assert camera.grab(timeout_s=2).image.shape == (48, 64, 3)
+
+
+def test_camera_prints_as_its_name_and_source(config: CameraConfig):
+    assert str(config.open()).startswith("camera 'top' (")
+
+
+def test_folder_that_does_not_exist_is_named(tmp_path: Path):
+    with pytest.raises(CameraLostError, match="missing"), make_missing(tmp_path).open():
+        pass
+
+
+def make_missing(folder: Path) -> CameraConfig:
+    return FolderCameraConfig(kind="folder", folder=folder / "missing")
+
+
+def test_usb_camera_that_is_not_there_says_what_to_check():
+    config = UsbCameraConfig(kind="usb", device="/nonexistent/video9")
+
+    with pytest.raises(CameraLostError, match="is it plugged in, or used by another program"), config.open():
+        pass
+
+
+def test_settings_that_the_device_does_not_take_are_reported(tmp_path: Path):
+    video = make_video(tmp_path)
+    config = video.model_copy(update={"width_px": 1920, "exposure": 50.0})
+
+    with config.open() as camera:
+        differences = camera.differences
+
+    assert any("width_px is 64, asked for 1920" in line for line in differences)
+    assert any("exposure is" in line for line in differences)
+
+
+def test_usb_grab_gives_up_after_its_time_out(tmp_path: Path):
+    with make_video(tmp_path).open() as camera, pytest.raises(CameraError, match=r"no picture within 0\.001 s"):
+        camera.grab(timeout_s=0.001)
+
+
+def test_folder_plays_true_classes_from_sub_folders(tmp_path: Path):
+    for label in ("defect", "good"):
+        (tmp_path / label).mkdir()
+        cv2.imwrite(str(tmp_path / label / "part.png"), np.zeros((20, 20, 3), np.uint8))
+
+    with FolderCameraConfig(kind="folder", folder=tmp_path).open() as camera:
+        frames = [camera.grab(timeout_s=1), camera.grab(timeout_s=1)]
+
+    assert [(frame.source, frame.true_class) for frame in frames] == [
+        ("defect/part.png", "defect"),
+        ("good/part.png", "good"),
+    ]
+
+
+def test_folder_plays_one_side_of_a_split(tmp_path: Path):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((20, 20, 3), np.uint8))
+    split = tmp_path / "split.csv"
+    split.write_text("file,label,split\na.png,good,train\nb.png,dent,test\n", encoding="utf-8")
+    config = FolderCameraConfig(kind="folder", folder=tmp_path, labels=split, split="test")
+
+    with config.open() as camera:
+        frame = camera.grab(timeout_s=1)
+        with pytest.raises(CameraLostError, match="all 1 pictures were shown; set repeat: true"):
+            camera.grab(timeout_s=1)
+
+    assert (frame.source, frame.true_class) == ("b.png", "dent")
+
+
+def test_shuffled_folder_plays_the_same_order_for_the_same_seed(tmp_path: Path):
+    make_folder(tmp_path)
+
+    def order(seed: int) -> list[str | None]:
+        config = FolderCameraConfig(kind="folder", folder=tmp_path, order="shuffled", seed=seed)
+        with config.open() as camera:
+            return [camera.grab(timeout_s=1).source for _ in range(40)]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_picture_that_is_cut_off_is_an_error_of_this_frame_alone(tmp_path: Path):
+    make_folder(tmp_path)
+    first = tmp_path / "00.png"
+    first.write_bytes(first.read_bytes()[:-20])
+
+    with FolderCameraConfig(kind="folder", folder=tmp_path).open() as camera:
+        with pytest.raises(CameraError, match="cut off or damaged"):
+            camera.grab(timeout_s=1)
+        assert camera.grab(timeout_s=1).source == "01.png"

@@ -1,0 +1,209 @@
+"""Every controller driver that carries the block must pass these; a new driver adds one entry to ``COUNTERPARTS``."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pymodbus.client import ModbusTcpClient
+
+from partgate.controllers.base import ControllerConfig
+from partgate.controllers.block import State, StationWords
+from partgate.controllers.memory import MemoryControllerConfig
+from partgate.controllers.modbus import ModbusControllerConfig
+from partgate.drivers import driver_kinds
+from partgate.errors import ControllerError
+from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
+from partgate.simulate.plc import SimulatedPlc
+
+ONLINE = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def memory(_: Path) -> Iterator[ControllerConfig]:
+    yield MemoryControllerConfig(kind="memory", interval_ms=1)
+
+
+@contextmanager
+def simulated_plc(_: Path) -> Iterator[ControllerConfig]:
+    with SimulatedPlc() as plc:
+        yield ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=plc.port)
+
+
+@contextmanager
+def libmodbus(folder: Path) -> Iterator[ControllerConfig]:
+    """A server on libmodbus, compiled here: an independent implementation of the protocol."""
+    if shutil.which("gcc") is None or not Path("/usr/include/modbus/modbus.h").exists():
+        if os.environ.get("CI"):
+            pytest.fail("libmodbus-dev and gcc are missing; .ci/run installs them")
+        pytest.skip("needs gcc and libmodbus-dev (apt-get install gcc libmodbus-dev)")
+    program, port = folder / "registers", free_port()
+    source = Path(__file__).with_name("registers.c")
+    subprocess.run(["gcc", "-I/usr/include/modbus", source, "-o", program, "-lmodbus"], check=True)
+    with subprocess.Popen([program, str(port)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
+        yield ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=port, first_register=20)
+        server.kill()
+
+
+COUNTERPARTS = {
+    "memory": [memory],
+    "modbus": [simulated_plc, libmodbus],
+}
+CASES = [(kind, counterpart) for kind, counterparts in COUNTERPARTS.items() for counterpart in counterparts]
+
+
+@pytest.fixture(params=CASES, ids=[f"{kind}-{counterpart.__name__}" for kind, counterpart in CASES])
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ControllerConfig]:
+    with request.param[1](tmp_path) as found:
+        yield found
+
+
+def good(sequence: int = 1, boot: int = 1) -> Result:
+    return Result(Trigger(boot, sequence, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
+
+
+def test_every_registered_controller_stands_in_this_contract():
+    assert set(COUNTERPARTS) == set(driver_kinds("controller"))
+
+
+def test_connected_controller_says_boot_trigger_and_acknowledge(config: ControllerConfig):
+    with config.open() as controller:
+        words = controller.read()
+
+    assert (words.trigger_sequence, words.acknowledged) == (0, 0)
+    assert words.boot >= 0
+
+
+def test_connecting_writes_nothing(config: ControllerConfig):
+    with config.open() as controller:
+        first = controller.read()
+    with config.open() as controller:
+        second = controller.read()
+
+    assert (first.acknowledged, second.acknowledged) == (0, 0)
+
+
+def test_state_clear_and_result_are_taken_without_complaint(config: ControllerConfig):
+    with config.open() as controller:
+        controller.clear(ONLINE)
+        controller.write_state(ONLINE)
+        controller.send(good(), ONLINE)
+        words = controller.read()
+
+    assert words.boot >= 0
+
+
+def test_poll_period_is_short_enough_for_a_window_of_200_ms(config: ControllerConfig):
+    with config.open() as controller:
+        assert 0 < controller.poll_period_s <= 0.02
+
+
+def test_closed_controller_answers_with_a_controller_error(config: ControllerConfig):
+    controller = config.open()
+    with controller:
+        pass
+
+    with pytest.raises(ControllerError, match="controller 'controller'"):
+        controller.send(good(), ONLINE)
+
+
+def test_controller_prints_as_its_name_and_address(config: ControllerConfig):
+    assert str(config.open()).startswith("controller 'controller' (")
+
+
+def test_modbus_block_stands_in_the_registers_of_an_independent_server(tmp_path: Path):
+    with libmodbus(tmp_path) as config:
+        assert isinstance(config, ModbusControllerConfig)
+        with config.open() as controller:
+            controller.send(good(sequence=4711, boot=3), ONLINE)
+        client = ModbusTcpClient(config.host, port=config.port)
+        assert client.connect()
+        registers = client.read_holding_registers(config.first_register, count=11, device_id=1).registers
+        client.close()
+
+    check = (4711 + 3 * 1 + 11 * 1 + 13 * 3 + 42330) % 65536
+    assert registers == [1, 4711, 1, 0, 1, 3, 0, check, 0b11, 0, 1]
+
+
+def test_modbus_state_leaves_the_result_words_alone(tmp_path: Path):
+    with libmodbus(tmp_path) as config:
+        assert isinstance(config, ModbusControllerConfig)
+        with config.open() as controller:
+            controller.send(good(sequence=7), ONLINE)
+            controller.write_state(StationWords(9, State.ONLINE, Fault.CAMERA, 4))
+        client = ModbusTcpClient(config.host, port=config.port)
+        assert client.connect()
+        registers = client.read_holding_registers(config.first_register, count=11, device_id=1).registers
+        client.close()
+
+    assert (registers[0], registers[1], registers[8:]) == (9, 7, [1, 1, 4])
+
+
+def test_plc_that_is_switched_off_is_named_with_address_and_next_step():
+    port = free_port()
+
+    with (
+        pytest.raises(ControllerError, match=rf"\(modbus 127\.0\.0\.1:{port}\): no connection; is the PLC on"),
+        ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=port).open(),
+    ):
+        pass
+
+
+def test_plc_without_the_registers_says_which_it_must_offer(tmp_path: Path):
+    with libmodbus(tmp_path) as config:
+        assert isinstance(config, ModbusControllerConfig)
+        beyond = config.model_copy(update={"first_register": 190})
+        with beyond.open() as controller, pytest.raises(ControllerError, match="must offer registers 190 to 245"):
+            controller.read()
+
+
+def test_frozen_plc_gives_an_error_within_the_time_out_and_not_a_hang():
+    with SimulatedPlc() as plc:
+        config = ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=plc.port, answer_within_s=0.05)
+        with config.open() as controller:
+            plc.freeze()
+            with pytest.raises(ControllerError, match="got no answer"):
+                controller.send(good(), ONLINE)
+        plc.thaw()
+
+
+def test_result_is_never_repeated_after_an_answer_was_lost():
+    with SimulatedPlc() as plc:
+        config = ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=plc.port, answer_within_s=0.05)
+        with config.open() as controller:
+            plc.withhold_answers(1, kind="results")
+            with pytest.raises(ControllerError):
+                controller.send(good(), ONLINE)
+
+        assert [write.sequence for write in plc.writes] == [1]
+
+
+def test_memory_controller_lets_a_part_pass_only_with_a_good_of_its_own_in_time():
+    now = 0.0
+    config = MemoryControllerConfig(kind="memory", interval_ms=100, window_ms=50)
+    controller = type(config.open())(config, clock=lambda: now)
+    with controller:
+        controller.write_state(ONLINE)
+        assert controller.read().trigger_sequence == 1
+        controller.send(good(sequence=1), ONLINE)
+        now = 0.1
+        assert controller.read().trigger_sequence == 2
+        controller.send(good(sequence=1), ONLINE)
+        now = 0.2
+        assert controller.read().trigger_sequence == 3
+        now = 0.26
+        controller.send(good(sequence=3), ONLINE)
+
+    assert controller.lanes == {1: 1, 2: 0, 3: 0}

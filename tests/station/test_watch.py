@@ -1,0 +1,149 @@
+"""The watched camera: a hung driver never hangs the loop, a late picture is never handed out, a lost one comes back."""
+
+import threading
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pytest
+
+from partgate.cameras.base import CameraConfig
+from partgate.errors import CameraError, CameraLostError
+from partgate.parts import Frame
+from partgate.station.watch import WatchedCamera
+
+WAIT_S = 10
+
+
+class PlayedCamera:
+    """Does what the test put into ``script``: a frame, an error, or an event to wait for first."""
+
+    def __init__(self, script: list[Any]) -> None:
+        self.script = script
+        self.opened = 0
+        self.differences = ("width_px is 640, asked for 1920",)
+
+    def __enter__(self) -> Self:
+        self.opened += 1
+        return self
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def grab(self, timeout_s: float) -> Frame:
+        step = self.script.pop(0)
+        if isinstance(step, tuple):
+            event, step = step
+            assert event.wait(WAIT_S)
+        if isinstance(step, Exception):
+            raise step
+        return Frame(np.full((2, 2, 3), step, np.uint8), datetime.now(UTC), "played", source=str(step))
+
+
+class PlayedConfig(CameraConfig):
+    KIND: ClassVar[str] = "played"
+    kind: Literal["played"] = "played"
+    cameras: ClassVar[list[PlayedCamera]] = []
+
+    def open(self) -> PlayedCamera:
+        return self.cameras[0]
+
+
+@pytest.fixture
+def watch():
+    made: list[WatchedCamera] = []
+
+    def make(*script: Any) -> WatchedCamera:
+        PlayedConfig.cameras[:] = [PlayedCamera(list(script))]
+        camera = WatchedCamera(PlayedConfig())
+        camera.open(WAIT_S)
+        made.append(camera)
+        return camera
+
+    yield make
+    for camera in made:
+        camera.close()
+
+
+def nothing() -> None:
+    """Wait without doing anything."""
+
+
+def test_picture_of_the_camera_is_handed_out(watch):
+    camera = watch(7)
+
+    assert camera.grab(WAIT_S, nothing).source == "7"
+    assert camera.differences == ("width_px is 640, asked for 1920",)
+
+
+def test_hung_driver_ends_in_a_time_out_while_the_heartbeat_goes_on(watch):
+    release, beats = threading.Event(), []
+    camera = watch((release, 1))
+
+    with pytest.raises(CameraError, match=r"no picture within 0\.100 s"):
+        camera.grab(0.1, lambda: beats.append(1))
+
+    assert beats
+    release.set()
+
+
+def test_picture_that_comes_after_its_time_out_is_never_handed_out_for_the_next_part(watch):
+    release = threading.Event()
+    camera = watch((release, 1), 2)
+    with pytest.raises(CameraError):
+        camera.grab(0.05, nothing)
+
+    release.set()
+
+    assert camera.grab(WAIT_S, nothing).source == "2"
+
+
+def test_damaged_picture_is_an_error_of_one_part(watch):
+    camera = watch(CameraError("camera 'played': half a picture"), 3)
+
+    with pytest.raises(CameraError, match="half a picture"):
+        camera.grab(WAIT_S, nothing)
+
+    assert camera.grab(WAIT_S, nothing).source == "3"
+
+
+def test_lost_camera_is_opened_again_and_gives_pictures(watch):
+    camera = watch(CameraLostError("camera 'played': cable"), 4)
+    with pytest.raises(CameraLostError, match="cable"):
+        camera.grab(WAIT_S, nothing)
+
+    pause = threading.Event()
+    for _ in range(1000):
+        if not camera.is_lost:
+            break
+        pause.wait(0.01)
+
+    assert camera.grab(WAIT_S, nothing).source == "4"
+    assert PlayedConfig.cameras[0].opened == 2
+
+
+def test_bug_in_a_driver_is_a_lost_camera_and_not_the_end_of_the_watch(watch):
+    camera = watch(RuntimeError("bug"), 5)
+
+    with pytest.raises(CameraError):
+        camera.grab(0.5, nothing)
+
+    pause = threading.Event()
+    for _ in range(1000):
+        if not camera.is_lost:
+            break
+        pause.wait(0.01)
+    assert camera.grab(WAIT_S, nothing).source == "5"
+
+
+def test_station_does_not_start_without_its_camera():
+    class Missing(PlayedCamera):
+        def __enter__(self) -> Self:
+            raise CameraLostError("camera 'played': not there")
+
+    PlayedConfig.cameras[:] = [Missing([])]
+    camera = WatchedCamera(PlayedConfig())
+
+    with pytest.raises(CameraLostError, match="not there"):
+        camera.open(0.5)
+
+    camera.close()
