@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,8 +57,21 @@ def export_onnx(network: nn.Module, height_px: int, width_px: int, outputs: Sequ
         quiet.setLevel(level)
     if program is None:
         raise TrainingError("torch gave no ONNX program; report this with the output of 'partgate doctor'")
-    model: bytes = program.model_proto.SerializeToString()
-    return model
+    return _without_remarks(program.model_proto)
+
+
+def _without_remarks(model: Any) -> bytes:
+    """Return the graph in one fixed form: no remarks of the exporter, which name files of this machine, and in order."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for node in graph.node:
+        attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
+        node.ClearField("attribute")
+        node.attribute.extend(attributes)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def prove_equal(

@@ -140,10 +140,12 @@ class RecordStore:
             yield connection
 
     def _write_all(self) -> None:
+        is_last_try = False
         while (record := self._queue.get()) is not None:
             while not self._try_to_write(record):
-                if self._closing.wait(_RETRY_S) and not self._try_to_write(record):
+                if is_last_try:
                     return
+                is_last_try = self._closing.wait(_RETRY_S)
 
     def _try_to_write(self, record: Record) -> bool:
         try:

@@ -121,7 +121,8 @@ def _fit(
     if balance:
         for label in present:
             w[y == label] *= w.sum() / (len(present) * max(w[y == label].sum(), 1e-12))
-    mean, std = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
+    mean = np.average(x, axis=0, weights=w)
+    std = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=w))
     std[std < 1e-8] = 1.0
     standard = ((x - mean) / std).astype(
         np.float32
