@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from partgate.inference.bundle import (
     BUNDLE_FORMAT,
@@ -26,6 +27,10 @@ from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, number_cla
 REPOSITORY = Path(__file__).parents[1]
 MARKS = ("none", "scratch", "spot", "bar")  # what tells the classes of a made folder apart
 GOOD_NAMES = ("good", "ok", "io", "gut")
+
+# Two shared cores: how long one example takes says nothing; pytest-timeout ends what hangs.
+settings.register_profile("partgate", deadline=None)
+settings.load_profile("partgate")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -152,6 +157,7 @@ def make_manifest() -> Callable[..., Manifest]:
                 folder="made",
                 pictures=1,
                 groups=1,
+                groups_ignored=False,
                 seed=0,
                 preset="quick",
                 picture_sha256=(hashlib.sha256(b"x").hexdigest(),),

@@ -52,8 +52,10 @@ def sort_parts(port: int, parts: int) -> None:
 
 
 def compare_lanes(parts: int) -> bool:
-    """Print which lane each part took on the belt against its truth; tell whether belt, verdicts and records agree."""
-    belt = {(part["boot"], part["sequence"]): part["lane"] for part in json.loads((DEMO / "plc.json").read_text())["parts"]}
+    """Print which lane each part took against its truth; tell whether belt, verdicts and records agree."""
+    belt = {
+        (part["boot"], part["sequence"]): part["lane"] for part in json.loads((DEMO / "plc.json").read_text())["parts"]
+    }
     records = read_records(DEMO / "records", "demo")
     table = Counter((row["true_class"], belt.get((row["boot"], row["sequence"]), "?")) for row in records)
     differing = [row for row in records if belt.get((row["boot"], row["sequence"])) != row["lane"]]
@@ -61,12 +63,13 @@ def compare_lanes(parts: int) -> bool:
     for truth in sorted({row["true_class"] for row in records if row["true_class"]}):
         print(f"{truth:<10}{table[truth, 1]:>11}{table[truth, 0]:>13}")
     for row in differing:
-        print(f"part {row['sequence']}: verdict {row['verdict']}, lane {row['lane']}, but it took "
-              f"{belt.get((row['boot'], row['sequence']), 'none')} ({row['detail'] or 'the controller rejected it'})")  # fmt: skip
+        took = belt.get((row["boot"], row["sequence"]), "none")
+        why = row["detail"] or "the controller rejected it"
+        print(f"part {row['sequence']}: verdict {row['verdict']}, lane {row['lane']}, but it took {took} ({why})")
     # A part may end in the reject lane although it was found good (late on a busy PC); never the other way round.
     wrongly_passed = [row for row in differing if row["lane"] == 0]
     complete = len(records) == parts and len(belt) == parts
-    print(f"belt {len(belt)} parts, records {len(records)}, good lane without a GOOD of its own: {len(wrongly_passed)}")
+    print(f"belt {len(belt)} parts, records {len(records)}, in the good lane without a GOOD: {len(wrongly_passed)}")
     return complete and not wrongly_passed
 
 

@@ -140,11 +140,28 @@ def number_classes(
     return numbers
 
 
-def default_lanes(classes: Sequence[str], good_class: str | None) -> dict[str, int]:
-    """Return lane 1 for good parts and 0 for the rest; in sorting a lane per class and 0 for the unsure."""
-    if good_class is None:
-        return {name: lane for lane, name in enumerate(classes, start=1)} | {"RECHECK": 0}
-    return dict(VERDICT_LANES)
+def default_lanes(
+    classes: Sequence[str], good_class: str | None, kept: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return lane 1 for good parts and 0 for the rest; in sorting a lane per class and 0 for the unsure.
+
+    Args:
+        classes: All classes of the bundle.
+        good_class: ``None`` sorts by class.
+        kept: Lanes of an older recipe; they stay, new classes get the next ones.
+
+    Example:
+        >>> default_lanes(["nut", "screw"], None, kept={"screw": 1, "RECHECK": 9})
+        {'nut': 2, 'screw': 1, 'RECHECK': 9}
+    """
+    older = dict(kept or {})
+    if good_class is not None:
+        return {name: older.get(name, lane) for name, lane in VERDICT_LANES.items()}
+    lanes = {name: older[name] for name in classes if name in older}
+    for name in classes:
+        if name not in lanes:
+            lanes[name] = max(lanes.values(), default=0) + 1
+    return {name: lanes[name] for name in classes} | {"RECHECK": older.get("RECHECK", 0)}
 
 
 def save_recipe(recipe: Recipe, path: Path, bundle_file: str) -> None:
@@ -156,7 +173,7 @@ def save_recipe(recipe: Recipe, path: Path, bundle_file: str) -> None:
     data = recipe.model_dump(mode="json")
     data["bundle"]["file"] = bundle_file
     data["good_class"] = recipe.good_class or NO_GOOD_CLASS
-    comment = "Recipe: what partgate needs to inspect one product. Keys: docs/recipe.md"
+    comment = "Recipe: what partgate needs to inspect one product. Keys: docs/reference/files.md"
     write_atomically(path, dump_yaml(data, comment=comment))
 
 

@@ -65,9 +65,14 @@ def test_two_grabs_give_two_frames_in_order_of_time(config: CameraConfig):
 
 
 def test_source_that_ends_is_a_lost_camera(config: CameraConfig):
-    with config.open() as camera, pytest.raises(CameraLostError, match="camera 'top'"):
-        for _ in range(50):
-            camera.grab(timeout_s=2)
+    with config.open() as camera:
+
+        def take_all() -> None:
+            for _ in range(50):
+                camera.grab(timeout_s=2)
+
+        with pytest.raises(CameraLostError, match="camera 'top'"):
+            take_all()
 
 
 def test_camera_can_be_opened_again_after_it_was_closed(config: CameraConfig):

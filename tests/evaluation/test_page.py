@@ -83,6 +83,7 @@ def report_of(**changes: Any) -> dict[str, Any]:
             "unreadable": ["broken.jpg"],
         },
         "training": {
+            "groups_ignored": False,
             "pictures": 5202, "backbone": "efficientnet_lite0", "licence": "Apache-2.0",
             "created_at": "2026-11-21T09:12:00+00:00", "parts_or_groups": 4831, "seed": 77,
         },

@@ -155,7 +155,7 @@ def test_training_that_is_stopped_leaves_nothing_behind(make_folder: MakeFolder,
         if step == "head":
             raise stop
 
-    with pytest.raises((KeyboardInterrupt, OSError)):
+    with pytest.raises((KeyboardInterrupt, TrainingError)):
         train(load_training(data, **SMALL), tmp_path / "run", interrupt)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts"]
@@ -239,6 +239,19 @@ def test_training_file_says_every_problem_at_once_with_the_nearest_key(tmp_path:
     assert "image_size_px: input should be greater than or equal to 64, got 5" in text
     assert "head.fold is not a known key; did you mean 'folds'?" in text
     assert "split: train, validation and test must sum to 1, got 1.3" in text
+
+
+@pytest.mark.slow
+def test_class_that_is_added_gets_a_new_number_and_the_others_keep_theirs(
+    trained: tuple[Path, Path], make_folder: MakeFolder, tmp_path: Path
+):
+    data = make_folder(tmp_path / "parts", {"good": 9, "spot": 9, "bar": 9})
+
+    learn(data, tmp_path / "run", keep=str(trained[1]))
+
+    recipe = load_recipe(tmp_path / "run")
+    assert dict(recipe.class_numbers) == {"scratch": 1, "spot": 2, "bar": 3}
+    assert recipe.name == "parts"
 
 
 def test_features_are_computed_once(trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -17,6 +17,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Run folder to make; it must not exist.")],
     preset: Annotated[str | None, typer.Option(help="quick (default); names a file of configs/training/.")] = None,
     good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Older recipe whose name, number, lanes and class numbers are kept.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed and machine, same model.")] = None,
 ) -> None:
     """Learn from a labelled folder: writes the bundle, the recipe, the split and the facts into a run folder."""
@@ -26,7 +29,9 @@ def train(
     from partgate.training.config import load_training
     from partgate.training.loop import train as train_on
 
-    config = load_training(source, preset, good_class=good_class, seed=seed)
+    config = load_training(
+        source, preset, good_class=good_class, seed=seed, keep=str(keep.absolute()) if keep else None
+    )
     with shown_progress() as progress:
         result = train_on(config, out, progress)
     for note in result.notes:

@@ -62,7 +62,7 @@ class ModbusController:
     def __enter__(self) -> Self:
         from pymodbus.client import ModbusTcpClient
 
-        client = ModbusTcpClient(
+        client: Any = ModbusTcpClient(
             self.config.host, port=self.config.port, timeout=self.config.answer_within_s, retries=0
         )
         if not client.connect():

@@ -41,6 +41,7 @@ class LabelledFolder:
     pictures: tuple[Picture, ...]
     classes: tuple[str, ...]  # sorted
     good_class: str | None
+    has_groups: bool  # the user said which pictures show the same part
     notes: tuple[str, ...]  # for the user to read; none of them stops the work
 
 
@@ -82,7 +83,8 @@ def read_folder(
         notes.append(f"{twins} pictures are byte-identical copies of others; copies stay on one side of a split")
     classes = tuple(sorted({row.label for row in rows}))
     good = find_good_class(folder, classes, good_class) if must_have_good else good_class
-    return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, tuple(notes))
+    has_groups = not independent and any(row.group or row.part for row in rows)
+    return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, has_groups, tuple(notes))
 
 
 def _hash(path: Path) -> str:

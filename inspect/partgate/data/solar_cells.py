@@ -42,8 +42,11 @@ def lay_out_solar_cells(destination: Path, with_unsure: bool = False) -> int:
     source = Path(spec.origin).parent / "data"
     grades = _SURE | (_UNSURE if with_unsure else {})
     rows: list[list[str]] = []
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    except OSError as error:
+        raise DataError(f"{destination}: cannot be made: {error.strerror}; name a writable folder") from error
     try:
         for name in ("good", "defect"):
             (part / name).mkdir()
@@ -65,6 +68,9 @@ def lay_out_solar_cells(destination: Path, with_unsure: bool = False) -> int:
         if destination.exists():
             destination.rmdir()
         os.replace(part, destination)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise DataError(f"{destination}: cannot be written: {error.strerror}; name a folder with free space") from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

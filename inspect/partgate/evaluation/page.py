@@ -250,7 +250,10 @@ def _limits(report: Mapping[str, Any]) -> list[Bilingual]:
     if sparse:
         found.append(_words("limits.sparse_classes", n=FEW_EXAMPLES, classes=", ".join(sparse)))
     found.append(_words("limits.pictures") if report["counted"] == "picture" else None)
-    found.append(_words("limits.groups_unknown") if report["data"]["groups"] is None else None)
+    if report["training"]["groups_ignored"]:
+        found.append(_words("limits.groups_ignored"))
+    elif report["data"]["groups"] is None:
+        found.append(_words("limits.groups_unknown"))
     found.append(_words("limits.unknown_classes" if is_sorting else "limits.unknown_defects"))
     found.append(_words("limits.conditions"))
     found.append(None if is_sorting else _words("limits.delivered"))

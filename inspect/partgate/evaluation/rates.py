@@ -34,7 +34,8 @@ def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     _check_counts(events, trials)
     if trials == 0 or events == trials:
         return 1.0
-    return _bisect(lambda rate: _at_most(events, trials, rate) > 1 - confidence)
+    at_most = _at_most(events, trials)
+    return _bisect(lambda rate: at_most(rate) > 1 - confidence)
 
 
 def lower_bound(events: int, trials: int, confidence: float = 0.95) -> float:
@@ -47,7 +48,8 @@ def lower_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     _check_counts(events, trials)
     if events == 0:
         return 0.0
-    return _bisect(lambda rate: 1 - _at_most(events - 1, trials, rate) < 1 - confidence)
+    at_most = _at_most(events - 1, trials)
+    return _bisect(lambda rate: 1 - at_most(rate) < 1 - confidence)
 
 
 def _check_counts(events: int, trials: int) -> None:
@@ -65,19 +67,17 @@ def _bisect(is_below: Callable[[float], bool]) -> float:
     return (low + high) / 2
 
 
-def _at_most(events: int, trials: int, rate: float) -> float:
-    """Return the binomial probability of at most so many events."""
-    if rate <= 0:
-        return 1.0
-    if rate >= 1:
-        return 1.0 if events >= trials else 0.0
-    logs = [
-        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-        + k * math.log(rate) + (trials - k) * math.log1p(-rate)
-        for k in range(events + 1)
-    ]  # fmt: skip
-    top = max(logs)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(value - top) for value in logs))
+def _at_most(events: int, trials: int) -> Callable[[float], float]:
+    """Return a function: the binomial probability of at most so many events at a rate between 0 and 1."""
+    k = np.arange(events + 1)
+    ways = math.lgamma(trials + 1) - np.array([math.lgamma(n + 1) + math.lgamma(trials - n + 1) for n in range(len(k))])
+
+    def chance(rate: float) -> float:
+        logs = ways + k * math.log(rate) + (trials - k) * math.log1p(-rate)
+        top = float(logs.max())
+        return min(1.0, math.exp(top) * float(np.exp(logs - top).sum()))
+
+    return chance
 
 
 def parts_needed(rate: float, confidence: float = 0.95) -> int:

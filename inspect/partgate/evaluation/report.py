@@ -141,7 +141,7 @@ def build_report(
             "pictures": len(selection.pictures),
             "left_out": selection.left_out,
             "split": "test_side" if selection.test_side else "all",
-            "groups": len({picture.group for picture in selection.pictures}),
+            "groups": len({picture.group for picture in selection.pictures}) if folder.has_groups else None,
             "unreadable": list(unreadable),
         },
         "training": {
@@ -150,6 +150,7 @@ def build_report(
             "licence": manifest.backbone.licence,
             "created_at": manifest.created_at.isoformat(timespec="seconds"),
             "parts_or_groups": manifest.training.groups,
+            "groups_ignored": manifest.training.groups_ignored,
             "seed": manifest.training.seed,
         },
         "histogram": _histogram(judged, good),

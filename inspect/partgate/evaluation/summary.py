@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_MOST_NAMED = 4  # columns; further classes are numbered, so that the table fits the screen
+
 
 def summarise(report: Mapping[str, Any]) -> list[str]:
     """Return the headline figures of a report as sentences: counts and bounds first, rechecks beside them."""
@@ -23,6 +25,8 @@ def summarise(report: Mapping[str, Any]) -> list[str]:
     data = report["data"]
     if data["left_out"]:
         lines.append(f"{data['left_out']} pictures that trained or tuned the bundle were left out")
+    if report["training"]["groups_ignored"]:
+        lines.append("NOT INDEPENDENT: split by picture although groups were given; says nothing about new parts")
     lines += [f"not readable: {name}" for name in data["unreadable"]]
     return lines
 
@@ -36,10 +40,13 @@ def _rate(what: str, report: Mapping[str, Any], events: str, trials: str, rate: 
 
 
 def _matrix(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[str]:
-    width = max(8, *(len(name) + 1 for name in classes))
     head = "truth \\ prediction"
-    first = max(len(head), width)
-    lines = [f"{head:<{first}}" + "".join(f"{name:>{width}}" for name in classes)]
+    numbered = len(classes) > _MOST_NAMED
+    columns = [str(i + 1) for i in range(len(classes))] if numbered else list(classes)
+    rows = [f"{i + 1} {name}" for i, name in enumerate(classes)] if numbered else list(classes)
+    width = max(6, *(len(name) + 2 for name in columns))
+    first = max(len(head), *(len(name) for name in rows))
+    lines = [f"{head:<{first}}" + "".join(f"{name:>{width}}" for name in columns)]
     return lines + [
-        f"{name:<{first}}" + "".join(f"{n:>{width}}" for n in row) for name, row in zip(classes, matrix, strict=True)
+        f"{name:<{first}}" + "".join(f"{n:>{width}}" for n in row) for name, row in zip(rows, matrix, strict=True)
     ]

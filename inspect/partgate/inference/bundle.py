@@ -54,6 +54,7 @@ class TrainingFacts(Settings):
     folder: str = Field(description="name of the labelled folder, without its path")
     pictures: int
     groups: int
+    groups_ignored: bool = Field(description="split by picture although groups were given: not independent")
     seed: int
     preset: str
     picture_sha256: tuple[str, ...] = Field(description="hash of every picture of training and validation")

@@ -61,7 +61,7 @@ def export_onnx(network: nn.Module, height_px: int, width_px: int, outputs: Sequ
 
 
 def _without_remarks(model: Any) -> bytes:
-    """Return the graph in one fixed form: no remarks of the exporter, which name files of this machine, and in order."""
+    """Return the graph in one fixed form: in order, without the exporter's remarks: they name files of this PC."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("metadata_props")

@@ -1,5 +1,6 @@
 """Open everything that a station file names, run the loop, and tell what came out."""
 
+import logging
 import signal
 import threading
 import time
@@ -18,7 +19,9 @@ from partgate.station.config import StationConfig
 from partgate.station.loop import Station
 from partgate.station.watch import WatchedCamera
 
-_OPEN_CAMERA_WITHIN_S = 15.0
+logger = logging.getLogger(__name__)
+
+_OPEN_CAMERA_WITHIN_S = 6.0
 _ENGINE_TRIALS = 30
 
 
@@ -51,6 +54,8 @@ def run_station(
     camera = WatchedCamera(config.camera)
     try:
         camera.open(_OPEN_CAMERA_WITHIN_S)
+        for difference in camera.differences:
+            logger.warning("%s", difference)
         with RecordStore(config.records.folder, config.records.keep_pictures) as store, stopping(stop) as stop_event:
             facts = StationFacts(
                 config.name, inspector.bundle.id, engine_p99_s, config.trigger_age_ms / 1000, config.shadow

@@ -80,6 +80,10 @@ class TrainingConfig(Settings):
     image_size_px: int = Field(
         ge=64, le=1024, description="side of a square with as many pixels as the network sees; larger for small defects"
     )
+    keep: RelativePath | None = Field(
+        default=None,
+        description="older recipe whose name, number, lanes and class numbers are kept; new classes get new ones",
+    )
     threads: int = Field(default=2, ge=1, le=64, description="pictures worked on at once")
     head: HeadSettings = Field(default=HeadSettings())
     decision: Wishes = Field(default=Wishes())

@@ -113,6 +113,9 @@ def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResu
         notes = [*folder.notes, *notes, *limits.warnings, *found.unreadable]
         write_facts(unfinished / FACTS_FILE, config, folder, sides, head, limits, proof, notes, started)
         os.replace(unfinished, run)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise TrainingError(f"{run}: cannot be written: {error.strerror or error}; nothing was left there") from error
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise

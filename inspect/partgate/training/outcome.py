@@ -25,7 +25,7 @@ from partgate.inference.bundle import (
 )
 from partgate.models.export import Proof
 from partgate.picture_check import learn_limits
-from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, number_classes
+from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, load_recipe, number_classes
 from partgate.training.config import TrainingConfig
 from partgate.training.features import FeatureSet
 from partgate.training.head import FittedHead
@@ -49,6 +49,7 @@ def describe_bundle(
             folder=folder.folder.resolve().name,
             pictures=len(found.pictures),
             groups=len({picture.group for picture in found.pictures}),
+            groups_ignored=config.groups == "ignore",
             seed=config.seed,
             preset=config.preset,
             picture_sha256=tuple(sorted({picture.sha256 for picture in found.pictures})),
@@ -71,14 +72,16 @@ def first_recipe(
         f"{limits.how}; on out-of-fold scores of {limits.n_good + limits.n_defect} pictures, "
         f"{bundle.manifest.created_at:%Y-%m-%d}"
     )
+    older = load_recipe(config.keep) if config.keep else None
     return Recipe(
-        name=config.name or folder.folder.resolve().name,
+        name=config.name or (older.name if older else folder.folder.resolve().name),
+        number=older.number if older else 1,
         bundle=BundlePin(file=bundle.path, id=bundle.id),
         good_class=folder.good_class,
         classes=folder.classes,
         decision=Limits(recheck_from=limits.recheck_from, reject_from=limits.reject_from, chosen=chosen),
-        lanes=default_lanes(folder.classes, folder.good_class),
-        class_numbers=number_classes(folder.classes, folder.good_class),
+        lanes=default_lanes(folder.classes, folder.good_class, older.lanes if older else None),
+        class_numbers=number_classes(folder.classes, folder.good_class, older.class_numbers if older else None),
         region=bundle.manifest.geometry.region,
         picture=learn_limits(found.measures),
     )
@@ -99,7 +102,6 @@ def write_facts(
             side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
             for side in SPLITS
         },
-        "independent_parts": config.groups == "given",
         "head": {"regularisation": head.regularisation, "temperature": head.temperature, "folds": head.folds},
         "limits": asdict(limits),
         "proof": asdict(proof),
