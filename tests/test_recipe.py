@@ -149,6 +149,27 @@ def test_sorting_sends_each_class_to_its_lane_and_the_unsure_to_recheck() -> Non
     assert recipe.lane_for(Verdict.RECHECK, says("nut", "nut")) == 2
 
 
+def test_lanes_are_kept_when_a_class_is_added() -> None:
+    older = {"screw": 4, "RECHECK": 9}
+
+    assert default_lanes(["bolt", "nut", "screw"], None, kept=older) == {"bolt": 5, "nut": 6, "screw": 4, "RECHECK": 9}
+    assert default_lanes(["dent", "good"], "good", kept={"GOOD": 3}) == {"GOOD": 3, "REJECT": 0, "RECHECK": 0}
+
+
+@given(class_names, st.booleans())
+def test_default_lanes_always_make_a_recipe(classes: tuple[str, ...], sorts: bool) -> None:
+    good = None if sorts or "none" in classes else classes[-1]
+
+    recipe = make(
+        classes=list(classes),
+        good_class=good,
+        lanes=default_lanes(classes, good),
+        class_numbers=number_classes(classes, good),
+    )
+
+    assert recipe.classes == classes
+
+
 # --- class numbers
 
 

@@ -263,6 +263,22 @@ def test_groups_are_ignored_where_pictures_are_said_to_be_independent_but_copies
     assert len(set(groups.values())) == 3
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "independent", "expected"),
+    [
+        ("group", "g", False, True), ("part", "p", False, True), ("group", "", False, False),
+        ("shift", "s", False, False), ("group", "g", True, False),
+    ],
+    ids=["group", "part", "empty-column", "further-column", "ignored"],
+)  # fmt: skip
+def test_folder_tells_whether_the_user_said_what_belongs_together(
+    tmp_path: Path, header: str, value: str, independent: bool, expected: bool
+) -> None:
+    folder = labelled(tmp_path, f"file,label,{header}", f"a.png,good,{value}", "b.png,bad,", independent=independent)
+
+    assert folder.has_groups is expected
+
+
 def test_part_is_none_where_it_is_not_known(tmp_path: Path) -> None:
     folder = labelled(tmp_path, "file,label,part", "a.png,good,", "b.png,bad,p2")
 

@@ -93,3 +93,12 @@ def test_destination_in_use_is_refused_and_stays_as_it_is(tmp_path: Path, kind: 
 
     assert mine.read_text(encoding="utf-8") == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["cells"]
+
+
+def test_place_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(DataError, match=r"cells: cannot be made: .*; name a writable folder"):
+        lay_out_solar_cells(tmp_path / "file" / "cells")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

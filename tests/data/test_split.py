@@ -26,7 +26,8 @@ def picture(
 
 def folder_of(pictures: Sequence[Picture], good_class: str | None = "good") -> LabelledFolder:
     """Return a labelled folder of pictures that need not exist."""
-    return LabelledFolder(Path("parts"), tuple(pictures), tuple(sorted({p.label for p in pictures})), good_class, ())
+    classes = tuple(sorted({p.label for p in pictures}))
+    return LabelledFolder(Path("parts"), tuple(pictures), classes, good_class, has_groups=False, notes=())
 
 
 def counted(**classes: int) -> LabelledFolder:

@@ -1,0 +1,187 @@
+"""What the station says of itself: the state word, the fault in force, the heartbeat and the controller's."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from partgate.controllers.block import Command, ControllerWords, State, StationWords
+from partgate.errors import EngineError
+from partgate.parts import Fault
+from partgate.station import signals
+from partgate.station.signals import BEAT_S, ENGINE_CHECK_S, LOST_AFTER_S, Signals
+
+
+@dataclass
+class Played:
+    """Engine, camera, store and controller in one."""
+
+    is_lost: bool = False
+    problem: str | None = None
+    error: Exception | None = None
+    checks: int = 0
+    written: list[StationWords] = field(default_factory=list)
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.error:
+            raise self.error
+
+    def write_state(self, words: StationWords) -> None:
+        self.written.append(words)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def played() -> Played:
+    return Played()
+
+
+@pytest.fixture
+def station(played: Played, clock: list[float]) -> Signals:
+    made = Signals(played, played, played, 3, shadow=False)
+    made.start_listening(words(1))
+    made.listen(words(2), as_controller(played))
+    return made
+
+
+def words(heartbeat: int, recipe: int = 0) -> ControllerWords:
+    return ControllerWords(heartbeat, 0, 0, Command.ENABLE, recipe, 200, 1)
+
+
+def as_controller(played: Played) -> Any:
+    return played
+
+
+def test_healthy_station_is_online_ready_and_without_fault(station: Signals):
+    said = station.words()
+
+    assert said.state == State.ONLINE | State.TRIGGER_READY | State.RECIPE_READY
+    assert (said.fault, said.recipe) == (Fault.NONE, 3)
+
+
+def test_controller_counts_as_lost_until_its_heartbeat_has_changed(played: Played, clock: list[float]):
+    station = Signals(played, played, played, 3, shadow=False)
+    station.start_listening(words(7))
+    station.listen(words(7), as_controller(played))
+
+    assert station.fault() is Fault.CONTROLLER_LOST
+    assert station.why_not_ready() == "the controller's heartbeat does not change"
+
+    station.listen(words(8), as_controller(played))
+    assert station.why_not_ready() is None
+
+
+def test_controller_is_lost_after_300_ms_without_a_change_and_back_with_the_next(
+    station: Signals, played: Played, clock: list[float]
+):
+    clock[0] += LOST_AFTER_S + 0.01
+    station.listen(words(2), as_controller(played))
+    assert not station.is_heard
+    assert State.TRIGGER_READY not in station.words().state
+
+    station.listen(words(3), as_controller(played))
+
+    assert station.is_heard
+
+
+def test_heartbeat_is_written_every_100_ms_and_not_more_often(station: Signals, played: Played, clock: list[float]):
+    for _ in range(5):
+        station.beat(as_controller(played))
+    clock[0] += BEAT_S
+    station.beat(as_controller(played))
+
+    assert [said.heartbeat for said in played.written] == [1, 2]
+
+
+def test_heartbeat_goes_from_65535_to_0(station: Signals, played: Played, clock: list[float]):
+    station._heartbeat = 65535
+
+    station.beat(as_controller(played))
+
+    assert played.written[-1].heartbeat == 0
+
+
+def test_idle_engine_is_tried_before_the_heartbeat_and_a_busy_one_is_left_alone(
+    station: Signals, played: Played, clock: list[float]
+):
+    station.beat(as_controller(played))
+    assert played.checks == 1
+
+    station.engine_answered(failed=False)
+    clock[0] += ENGINE_CHECK_S / 2
+    station.beat(as_controller(played))
+    assert played.checks == 1
+
+    clock[0] += ENGINE_CHECK_S
+    station.beat(as_controller(played), check_engine=False)
+    assert played.checks == 1
+
+
+def test_engine_that_failed_is_a_fault_until_it_answers_again(station: Signals, played: Played, clock: list[float]):
+    played.error = EngineError("out of memory")
+    station.beat(as_controller(played))
+    assert played.written[-1].fault is Fault.ENGINE
+
+    played.error = None
+    clock[0] += ENGINE_CHECK_S + BEAT_S
+    station.beat(as_controller(played))
+
+    assert played.written[-1].fault is Fault.NONE
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "bit"),
+    [
+        ({"is_lost": True}, Fault.CAMERA, State.CAMERA_LOST),
+        ({"problem": "disk full"}, Fault.RECORDS, State.FAULT),
+    ],
+    ids=["camera", "records"],
+)
+def test_lost_camera_and_full_disk_are_told_and_take_the_ready_bit(
+    station: Signals, played: Played, change: dict[str, Any], fault: Fault, bit: State
+):
+    for name, value in change.items():
+        setattr(played, name, value)
+
+    said = station.words()
+
+    assert said.fault is fault
+    assert bit in said.state
+    assert State.TRIGGER_READY not in said.state
+
+
+def test_another_recipe_wanted_takes_the_recipe_bit(station: Signals, played: Played):
+    station.listen(words(3, recipe=9), as_controller(played))
+
+    said = station.words()
+
+    assert said.fault is Fault.RECIPE
+    assert State.RECIPE_READY not in said.state
+    assert station.why_not_ready() == "the controller wants another recipe than 3"
+
+
+def test_missing_acknowledge_is_told_and_the_next_part_is_taken(station: Signals):
+    station.acknowledged(False)
+
+    said = station.words()
+
+    assert said.fault is Fault.NO_ACKNOWLEDGE
+    assert State.TRIGGER_READY in said.state
+
+
+def test_busy_station_is_not_ready(station: Signals):
+    station.is_busy = True
+
+    assert State.BUSY in station.words().state
+    assert State.TRIGGER_READY not in station.words().state
+
+
+def test_shadow_mode_stands_in_the_state_word(played: Played, clock: list[float]):
+    assert State.SHADOW in Signals(played, played, played, 3, shadow=True).words().state
