@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from partgate.configfile import RelativePath, Settings, check_settings, dump_yaml, load_config, write_atomically
+from partgate.configfile import (
+    RelativePath,
+    Settings,
+    check_settings,
+    dump_yaml,
+    load_config,
+    read_yaml,
+    write_atomically,
+)
 from partgate.errors import ConfigError
 from partgate.recipe import Recipe
 from partgate.station.config import StationConfig
@@ -291,3 +299,11 @@ def test_yaml_is_written_in_the_given_order_with_umlauts_under_its_comment() -> 
     assert dump_yaml({"product": "Gehäuse", "lane": 1}, comment="Rezept\nLinie 3").decode() == (
         "# Rezept\n# Linie 3\nproduct: Gehäuse\nlane: 1\n"
     )
+
+
+def test_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: a\nthreads: 1\nname: b\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"twice\.yaml: line 3 .*key 'name' stands twice"):
+        read_yaml(path)

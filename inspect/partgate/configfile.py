@@ -85,6 +85,19 @@ RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that stands twice: YAML would take the last one and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"key '{key.value}' stands twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds, as plain lists, dictionaries and values.
 
@@ -98,7 +111,7 @@ def read_yaml(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _EachKeyOnce)  # a safe loader, with one rule more
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-45
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

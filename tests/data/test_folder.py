@@ -322,3 +322,13 @@ def test_real_sets_are_read_without_a_row_left_over(real_data: Path, name: str, 
     assert folder.good_class == (None if good_class else "good")
     assert all(isinstance(picture, Picture) and picture.path.is_file() for picture in folder.pictures)
     assert not [note for note in folder.notes if "left out" in note or "differs" in note]
+
+
+@pytest.mark.parametrize("name", ["GOOD", "REJECT", "RECHECK"])
+def test_class_in_sorting_cannot_have_the_name_of_a_verdict(tmp_path: Path, name: str):
+    for label in (name, "nut"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.png").write_bytes(label.encode())
+
+    with pytest.raises(DataError, match=f"class '{name}' has the name of a verdict"):
+        read_folder(tmp_path, "none")

@@ -221,3 +221,17 @@ def test_unquoted_name_with_a_rare_line_separator_is_one_row(data: Path, rows: C
     (data / "good" / "a\u2028b.png").write_bytes(PIXEL)
 
     assert rows("file,label\ngood/a\u2028b.png,good\n") == [LabelRow("good/a\u2028b.png", "good")]
+
+
+def test_umlaut_that_the_disk_spells_in_another_way_is_found(tmp_path: Path):
+    import unicodedata
+
+    from partgate.data.folder import read_folder
+
+    stored, written = (unicodedata.normalize(form, "prüf.png") for form in ("NFD", "NFC"))
+    for label in ("good", "dent"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / stored).write_bytes(label.encode())
+    (tmp_path / "labels.csv").write_text(f"file,label\ngood/{written},good\ndent/{written},dent\n", encoding="utf-8")
+
+    assert len(read_folder(tmp_path).pictures) == 2

@@ -254,8 +254,38 @@ def test_good_parts_that_score_one_cannot_be_kept_from_reject_and_are_told(highe
     assert any(warning.startswith(told) for warning in limits.warnings)
 
 
-def test_default_wishes_never_warn() -> None:
-    assert choose([0.9] * 10, [0.1]).warnings == ()
+def test_cheapest_limit_that_rejects_beyond_a_fifth_is_told_with_both_numbers_and_what_to_set() -> None:
+    limits = choose([0.9] * 10, [0.1])
+
+    assert limits.warnings == (
+        "the cheapest limit rejects 10 of 10 good parts (100 %) to let 0 of 1 defect parts escape, as an escape costs "
+        "10 false rejects; if defects are rarer on the line than in the data say so with defect_share, or set cost_ratio",
+    )
+
+
+# --- chances
+
+
+def test_with_chances_the_limit_is_that_of_the_expected_cost() -> None:
+    # An escape costs 4, so a part is let pass below a chance of 1 / (1 + 4) = 0.2: between the scores 0.1 and 0.3,
+    # although the defect seen at 0.1 would make the empirical limit lie below it.
+    scores = np.array([0.05, 0.1, 0.3, 0.9])
+    is_defect = np.array([False, True, False, True])
+
+    limits = choose_limits(scores, is_defect, Wishes(cost_ratio=4), chances=scores)
+
+    assert limits.recheck_from == pytest.approx(0.2)
+    assert (limits.escapes, limits.false_rejects) == (1, 1)
+
+
+def test_with_chances_a_rarer_defect_moves_the_limit_by_its_odds() -> None:
+    # Chances sum to 0.5 of 1: odds 1. At a share of 0.1 (odds 1/9) and a cost of 9 the limit is at even chances, 0.5.
+    scores = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
+    is_defect = scores > 0.5
+
+    limits = choose_limits(scores, is_defect, Wishes(cost_ratio=9, defect_share=0.1), chances=scores)
+
+    assert limits.recheck_from == pytest.approx(0.5)
 
 
 # --- room for the noise of floats

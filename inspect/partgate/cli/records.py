@@ -11,6 +11,8 @@ import typer
 
 from partgate.errors import RecordError
 
+_MOST_SHOWN = 20
+
 app = typer.Typer(help="What a station remembers: list, export, verify.", no_args_is_help=True)
 
 _Folder = Annotated[Path, typer.Argument(help="Records folder of a station file.")]
@@ -77,5 +79,6 @@ def verify(folder: _Folder) -> None:
         f"{found.records} records: {found.results} results, {found.misses} declared misses, {found.pictures} pictures"
     )
     if found.problems:
-        raise RecordError("\n".join(found.problems))
+        more = [f"... and {len(found.problems) - _MOST_SHOWN} more"] if len(found.problems) > _MOST_SHOWN else []
+        raise RecordError("\n".join([*found.problems[:_MOST_SHOWN], *more]))
     print("whole: no record was changed or removed, every trigger is accounted for")

@@ -12,7 +12,7 @@ from pathlib import Path
 from partgate.data.labels_csv import LABELS_FILE, LabelRow, read_labels
 from partgate.errors import DataError
 from partgate.imaging import PICTURE_SUFFIXES
-from partgate.recipe import NO_GOOD_CLASS
+from partgate.recipe import NO_GOOD_CLASS, VERDICT_LANES
 
 GOOD_NAMES = ("good", "ok", "io", "gut")
 _MOST_SHOWN = 10
@@ -83,6 +83,11 @@ def read_folder(
         notes.append(f"{twins} pictures are byte-identical copies of others; copies stay on one side of a split")
     classes = tuple(sorted({row.label for row in rows}))
     good = find_good_class(folder, classes, good_class) if must_have_good else good_class
+    clash = [name for name in classes if good in (None, NO_GOOD_CLASS) and name in VERDICT_LANES]
+    if clash:
+        raise DataError(
+            f"{folder}: class '{clash[0]}' has the name of a verdict; in sorting by class give it another name"
+        )
     has_groups = not independent and any(row.group or row.part for row in rows)
     return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, has_groups, tuple(notes))
 

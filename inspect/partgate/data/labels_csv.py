@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ def _row(folder: Path, header: list[str], record: list[str], where: str, problem
     values = dict(zip(header, record, strict=True))
     file, label = values["file"].replace("\\", "/"), values["label"].strip()
     file = PurePosixPath(file).as_posix() if file else ""  # ./good/a.png and good/a.png are one picture
+    file = _as_on_disk(folder, file)
     weight = _weight(values.get("weight", ""))
     split = values.get("split", "").strip().lower() or None
     found = [
@@ -121,6 +123,12 @@ def _row(folder: Path, header: list[str], record: list[str], where: str, problem
     return LabelRow(
         file, label, values.get("group", "").strip(), values.get("part", "").strip(), weight, split, further
     )
+
+
+def _as_on_disk(folder: Path, file: str) -> str:
+    """Return the spelling of umlauts that the disk knows: some systems store ä as one sign, others as two."""
+    spellings = (file, unicodedata.normalize("NFC", file), unicodedata.normalize("NFD", file))
+    return next((spelling for spelling in spellings if os.path.isfile(folder / spelling)), file)
 
 
 def _weight(text: str) -> float | None:

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from partgate.data.folder import LabelledFolder, Picture
 from partgate.data.split import SPLIT_FILE, read_split
-from partgate.errors import DataError
+from partgate.errors import DataError, EngineError
 from partgate.imaging import read_picture
-from partgate.inference.inspector import Inspector
-from partgate.parts import Decision, Prediction, Reason, Verdict
+from partgate.inference.inspector import Inspector, to_prediction
+from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 
 Progress = Callable[[str, int, int], None]
 _STRICTNESS = {Verdict.GOOD: 0, Verdict.RECHECK: 1, Verdict.REJECT: 2}
@@ -97,7 +99,7 @@ def judge_pictures(
         try:
             image = read_picture(picture.path)
             inspection = inspector.inspect(image)
-            prediction = inspection.prediction or inspector.predict(image)
+            prediction = inspection.prediction or _most_likely(inspector, image)
         except DataError as error:
             return f"{picture.file}: {error}"
         return Judged(picture, inspection.decision, prediction, inspection.lane)
@@ -112,6 +114,15 @@ def judge_pictures(
                 judged.append(outcome)
             progress("judge", done, len(pictures))
     return _by_part(judged), unreadable
+
+
+def _most_likely(inspector: Inspector, image: Image) -> Prediction:
+    """Return what the model says about a picture that the gate did not ask it about, or could not."""
+    try:
+        return inspector.predict(image)
+    except EngineError:
+        manifest = inspector.bundle.manifest
+        return to_prediction(np.full(len(manifest.classes), np.nan), manifest.classes, manifest.good_class)
 
 
 def _by_part(judged: Sequence[Judged]) -> list[Judged]:

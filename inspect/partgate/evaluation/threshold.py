@@ -54,10 +54,16 @@ class _Candidates:
     high: NDArray[np.float64]  # neighbouring score above
     escapes: NDArray[np.int64]
     false_rejects: NDArray[np.int64]
+    expected_escapes: NDArray[np.float64]  # the same by the chance of each part, where that is known
+    expected_false_rejects: NDArray[np.float64]
 
 
 def choose_limits(
-    scores: NDArray[np.float64], is_defect: NDArray[np.bool_], wishes: Wishes, avoid: Sequence[float] = ()
+    scores: NDArray[np.float64],
+    is_defect: NDArray[np.bool_],
+    wishes: Wishes,
+    avoid: Sequence[float] = (),
+    chances: NDArray[np.float64] | None = None,
 ) -> ChosenLimits:
     """Return limits for scores of parts that the model has not learned from.
 
@@ -66,6 +72,8 @@ def choose_limits(
         is_defect: Truth, shape (N,). In sorting by class: the most likely class is wrong.
         wishes: What to achieve. The number of events allowed by a rate is ``floor(rate * n)`` of what was observed.
         avoid: Further scores that no limit may come close to, so that float noise never changes their verdict.
+        chances: Calibrated chance that each part is a defect, shape (N,). The cheapest limit is then that of the
+            expected cost, which hangs less on the few parts that happen to lie near it; wishes go by what was seen.
 
     Raises:
         ValueError: If a score is no number between 0 and 1.
@@ -73,11 +81,13 @@ def choose_limits(
     scores = np.asarray(scores, float)
     if not ((scores >= 0) & (scores <= 1)).all():
         raise ValueError("scores must be between 0 and 1 and finite")
-    candidates = _candidates(scores, is_defect)
+    chance = is_defect.astype(float) if chances is None else np.asarray(chances, float)
+    candidates = _candidates(scores, is_defect, chance)
     n_defect, n_good = int(is_defect.sum()), int((~is_defect).sum())
-    share = n_defect / max(1, len(scores)) if wishes.defect_share is None else wishes.defect_share
-    cost = wishes.cost_ratio * share * candidates.escapes / max(1, n_defect)
-    cost = cost + (1 - share) * candidates.false_rejects / max(1, n_good)
+    defects, goods = float(chance.sum()), float((1 - chance).sum())
+    share = defects / max(1, len(scores)) if wishes.defect_share is None else wishes.defect_share
+    cost = wishes.cost_ratio * share * candidates.expected_escapes / max(1e-9, defects)
+    cost = cost + (1 - share) * candidates.expected_false_rejects / max(1e-9, goods)
     recheck, reject, how = _choose(candidates, cost, wishes, n_defect, n_good)
     recheck_from = _midway(candidates, recheck, avoid)
     reject_from = recheck_from if reject == recheck else _midway(candidates, reject, avoid)
@@ -94,7 +104,7 @@ def choose_limits(
     return _with_warnings(chosen, wishes)
 
 
-def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_]) -> _Candidates:
+def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_], chance: NDArray[np.float64]) -> _Candidates:
     distinct = np.unique(scores)
     defects, goods = np.sort(scores[is_defect]), np.sort(scores[~is_defect])
     low, high = np.concatenate([[0.0], distinct]), np.concatenate([distinct, [1.0]])
@@ -102,7 +112,14 @@ def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_]) -> _C
     escapes = np.where(first, 0, np.searchsorted(defects, low, "right"))
     false_rejects = np.where(last, 0, len(goods) - np.searchsorted(goods, high, "left"))
     usable = (high - low >= _NARROWEST) | first  # the first one rejects everything and is always possible
-    return _Candidates(low[usable], high[usable], escapes[usable], false_rejects[usable])
+    below = np.searchsorted(np.sort(scores), low, "right")  # parts that pass; none at the first limit
+    below[0] = 0
+    ordered = chance[np.argsort(scores, kind="stable")]
+    passed = np.concatenate([[0.0], np.cumsum(ordered)])[below]
+    rejected = float((1 - chance).sum()) - np.concatenate([[0.0], np.cumsum(1 - ordered)])[below]
+    return _Candidates(
+        low[usable], high[usable], escapes[usable], false_rejects[usable], passed[usable], rejected[usable]
+    )
 
 
 def _choose(
@@ -169,6 +186,13 @@ def _with_warnings(chosen: ChosenLimits, wishes: Wishes) -> ChosenLimits:
             f"max_false_reject_rate {wishes.max_false_reject_rate:g} (reached: {chosen.false_rejects} of "
             f"{chosen.n_good}) lets {chosen.escapes} of {chosen.n_defect} defect parts ({100 * escape_rate:.0f} %) "
             "escape; set max_escape_rate as well to get a recheck band"
+        )
+    if wishes.max_escape_rate is None and wishes.max_false_reject_rate is None and strict_rate > _TOO_MUCH:
+        warnings.append(
+            f"the cheapest limit rejects {chosen.false_rejects} of {chosen.n_good} good parts "
+            f"({100 * strict_rate:.0f} %) to let {chosen.escapes} of {chosen.n_defect} defect parts escape, as an "
+            f"escape costs {wishes.cost_ratio:g} false rejects; if defects are rarer on the line than in the data say "
+            "so with defect_share, or set cost_ratio"
         )
     false_reject_rate = chosen.false_rejects / max(1, chosen.n_good)
     if wishes.max_false_reject_rate is not None and false_reject_rate > wishes.max_false_reject_rate + 1e-9:

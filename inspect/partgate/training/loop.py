@@ -213,7 +213,8 @@ def _limits(
     else:
         is_defect = examples.labels != folder.classes.index(folder.good_class)
     avoid = [to_prediction(row, folder.classes, folder.good_class).defect_score for row in exported]
-    limits = choose_limits(np.array([one.defect_score for one in judged]), is_defect, config.decision, avoid)
+    scores = np.array([one.defect_score for one in judged])
+    limits = choose_limits(scores, is_defect, config.decision, avoid, chances=scores)
     if folder.good_class is not None:
         return limits
     # Sorting knows sure and unsure; only a score that is no number is rejected.
