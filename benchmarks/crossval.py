@@ -154,10 +154,10 @@ class Product:
         good = self._data.folder.good_class
         scores = np.array([self._predict(row).defect_score for row in out_of_fold])
         if good is None:
-            limits = choose_limits(scores, out_of_fold.argmax(1) != labels, self._data.config.decision)
+            limits = choose_limits(scores, out_of_fold.argmax(1) != labels, self._data.config.decision, chances=scores)
             return DecisionRule(limits.recheck_from, 1.0)  # sorting knows sure and unsure, as training does it
         is_defect = labels != self._data.folder.classes.index(good)
-        limits = choose_limits(scores, is_defect, self._data.config.decision)
+        limits = choose_limits(scores, is_defect, self._data.config.decision, chances=scores)
         return DecisionRule(limits.recheck_from, limits.reject_from)
 
 

@@ -259,7 +259,8 @@ def test_cheapest_limit_that_rejects_beyond_a_fifth_is_told_with_both_numbers_an
 
     assert limits.warnings == (
         "the cheapest limit rejects 10 of 10 good parts (100 %) to let 0 of 1 defect parts escape, as an escape costs "
-        "10 false rejects; if defects are rarer on the line than in the data say so with defect_share, or set cost_ratio",
+        "10 false rejects; if defects are rarer on the line than in the data say so with defect_share, or set "
+        "cost_ratio",
     )
 
 

@@ -130,7 +130,7 @@ def read_bundle(path: Path) -> Bundle:
         data = path.read_bytes()
     except OSError as error:
         raise BundleError(f"bundle {path}: cannot be read: {error.strerror}") from error
-    body, digest = data[:-_DIGEST_CHARS], data[-_DIGEST_CHARS:]
+    body, digest = memoryview(data)[:-_DIGEST_CHARS], data[-_DIGEST_CHARS:]  # a view: no second copy of the model
     if hashlib.sha256(body).hexdigest().encode() != digest:
         raise BundleError(
             f"bundle {path}: is damaged or no bundle (its checksum does not fit); copy it again from its source"

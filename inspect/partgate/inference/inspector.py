@@ -1,7 +1,7 @@
 """The one place where a picture becomes a verdict: line, evaluation and ``partgate predict`` all go through here."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from partgate.errors import DataError
 from partgate.imaging import fit_picture
 from partgate.inference.bundle import Bundle, Geometry, open_pinned
-from partgate.inference.engine import PROBABILITIES, OnnxEngine
+from partgate.inference.engine import PROBABILITIES, OnnxEngine, give_memory_back
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 from partgate.picture_check import find_picture_faults
 from partgate.recipe import Recipe, load_recipe
@@ -89,7 +89,10 @@ class Inspector:
         bundle = open_pinned(recipe)
         engine = OnnxEngine(bundle.model, threads)
         engine.warm_up()
-        return cls(recipe, bundle, engine)
+        inspector = cls(recipe, replace(bundle, model=b""), engine)  # the engine has its own copy
+        del bundle
+        give_memory_back()
+        return inspector
 
     def inspect(self, image: Image) -> Inspection:
         """Return the verdict on one picture. Never raises: what goes wrong is not good.
