@@ -8,6 +8,7 @@
     ├── EngineError               the model did not run on this picture
     ├── CameraError               no picture in time, or one that is not whole
     │   └── CameraLostError       the device is gone and must be opened again
+    │       └── CameraEndedError  the source has come to its end; opening it again would repeat it
     ├── ControllerError           no PLC, no answer, an answer that refuses
     └── RecordError               records cannot be written or do not hold together
 
@@ -55,6 +56,10 @@ class CameraError(PartgateError):
 
 class CameraLostError(CameraError):
     """The camera is not there (any more); it must be opened again."""
+
+
+class CameraEndedError(CameraLostError):
+    """A played source has shown everything."""
 
 
 class ControllerError(PartgateError):

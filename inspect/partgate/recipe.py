@@ -109,7 +109,13 @@ def _lane_problems(classes: Sequence[str], good_class: str | None, lanes: Mappin
     if good_class is None:
         problems += [f"lanes: class '{name}' needs a lane from 1 up, got {lanes.get(name)}"
                      for name in classes if lanes.get(name, 0) < 1]  # fmt: skip
+        recheck = lanes.get("RECHECK", 0)
+        shared = [name for name in classes if lanes.get(name) == recheck and recheck]
+        problems += [f"lanes: RECHECK must not share lane {recheck} with class '{name}'" for name in shared]
         return problems
+    good_lane = lanes.get("GOOD", VERDICT_LANES["GOOD"])
+    if good_lane and lanes.get("RECHECK", 0) == good_lane:
+        problems.append(f"lanes: RECHECK must not share lane {good_lane} with GOOD")
     if good_class not in classes:
         problems.append(f"good_class '{good_class}' is not a class; known: {', '.join(classes)}")
     if lanes.get("GOOD", 1) < 1:

@@ -176,6 +176,8 @@ def test_frozen_plc_gives_an_error_within_the_time_out_and_not_a_hang():
             plc.freeze()
             with pytest.raises(ControllerError, match="got no answer"):
                 controller.send(good(), ONLINE)
+            with pytest.raises(ControllerError, match="is not connected"):
+                controller.read()
         plc.thaw()
 
 
@@ -196,14 +198,17 @@ def test_memory_controller_lets_a_part_pass_only_with_a_good_of_its_own_in_time(
     controller = type(config.open())(config, clock=lambda: now)
     with controller:
         controller.write_state(ONLINE)
-        assert controller.read().trigger_sequence == 1
-        controller.send(good(sequence=1), ONLINE)
+        boot = controller.read().boot
+        controller.send(good(sequence=1, boot=boot), ONLINE)
         now = 0.1
         assert controller.read().trigger_sequence == 2
-        controller.send(good(sequence=1), ONLINE)
+        controller.send(good(sequence=1, boot=boot), ONLINE)
         now = 0.2
         assert controller.read().trigger_sequence == 3
         now = 0.26
-        controller.send(good(sequence=3), ONLINE)
+        controller.send(good(sequence=3, boot=boot), ONLINE)
+        now = 0.31
+        assert controller.read().trigger_sequence == 4
+        controller.send(good(sequence=4, boot=boot + 1), ONLINE)
 
-    assert controller.lanes == {1: 1, 2: 0, 3: 0}
+    assert controller.lanes == {1: 1, 2: 0, 3: 0, 4: 0}

@@ -176,6 +176,62 @@ def test_records_that_can_never_be_written_end_in_an_error_that_counts_them(
         store.__exit__()
 
 
+def test_error_that_nobody_expected_is_a_problem_too_and_not_a_silent_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(RecordStore, "_save_picture", lambda store, record: 1 / 0)
+    store = RecordStore(tmp_path)
+    store.__enter__()
+
+    store.add(make_record(1))
+
+    wait_for(lambda: store.problem is not None)
+    with pytest.raises(RecordError, match="1 records could not be written: division by zero"):
+        store.__exit__()
+
+
+def test_disk_that_falls_behind_is_a_problem_before_anything_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    go_on = threading.Event()
+    write_one = RecordStore._write
+    monkeypatch.setattr(RecordStore, "_write", lambda store, record: go_on.wait(10) and write_one(store, record))
+
+    with RecordStore(tmp_path) as store:
+        for sequence in range(1, 103):
+            store.add(make_record(sequence))
+        assert "records wait to be written; the disk is too slow" in str(store.problem)
+        go_on.set()
+
+    assert len(read_records(tmp_path)) == 102
+
+
+def test_file_name_that_is_no_text_does_not_keep_the_record_from_being_written(tmp_path: Path):
+    write(tmp_path, make_record(1, source="t\udce4st.png"))
+
+    assert read_records(tmp_path)[0]["source"] == "t\\udce4st.png"
+    assert verify_records(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize("name", ["a?b", "50%25", "ä ö"])
+def test_folder_may_have_any_name(tmp_path: Path, name: str):
+    write(tmp_path / name, make_record(1))
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert len(read_records(tmp_path / name)) == 1
+
+
+def test_database_that_another_program_holds_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from partgate.records import store as module
+
+    monkeypatch.setattr(module, "_BUSY_S", 0.05)
+    with RecordStore(tmp_path) as store:
+        other = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RecordError, match="cannot be read: database is locked"):
+            store.last_trigger("line")
+        other.execute("ROLLBACK")
+        other.close()
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
     for _ in range(2000):

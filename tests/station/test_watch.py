@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from partgate.cameras.base import CameraConfig
-from partgate.errors import CameraError, CameraLostError
+from partgate.errors import CameraEndedError, CameraError, CameraLostError
 from partgate.parts import Frame
 from partgate.station.watch import WatchedCamera
 
@@ -21,6 +21,7 @@ class PlayedCamera:
     def __init__(self, script: list[Any]) -> None:
         self.script = script
         self.opened = 0
+        self.gone = False
         self.differences = ("width_px is 640, asked for 1920",)
 
     def __enter__(self) -> Self:
@@ -28,6 +29,10 @@ class PlayedCamera:
         return self
 
     def __exit__(self, *exc_info: object) -> None: ...
+
+    def check(self) -> None:
+        if self.gone:
+            raise CameraLostError("camera 'played': cable")
 
     def grab(self, timeout_s: float) -> Frame:
         step = self.script.pop(0)
@@ -95,6 +100,61 @@ def test_picture_that_comes_after_its_time_out_is_never_handed_out_for_the_next_
     release.set()
 
     assert camera.grab(WAIT_S, nothing).source == "2"
+
+
+def test_picture_of_the_part_before_that_comes_while_the_next_one_is_awaited_is_not_handed_out(watch):
+    first, second, calls = threading.Event(), threading.Event(), []
+    camera = watch((first, 1), (second, 2))
+    with pytest.raises(CameraError):
+        camera.grab(0.05, nothing)
+
+    def release() -> None:
+        calls.append(1)
+        first.set()
+        if len(calls) > 2:
+            second.set()
+
+    assert camera.grab(WAIT_S, release).source == "2"
+
+
+def test_cable_pulled_while_idle_is_noticed(watch):
+    camera = watch(1)
+    PlayedConfig.cameras[0].gone = True
+
+    pause = threading.Event()
+    for _ in range(1000):
+        if camera.is_lost:
+            break
+        pause.wait(0.01)
+
+    assert camera.is_lost
+
+
+def test_driver_that_never_comes_back_counts_as_lost(watch):
+    release = threading.Event()
+    camera = watch((release, 1))
+    with pytest.raises(CameraError):
+        camera.grab(0.01, nothing)
+
+    pause = threading.Event()
+    for _ in range(1000):
+        if camera.is_lost:
+            break
+        pause.wait(0.01)
+
+    assert camera.is_lost
+    release.set()
+
+
+def test_source_that_has_ended_is_not_played_again(watch):
+    camera = watch(CameraEndedError("camera 'played': all pictures were shown"))
+    with pytest.raises(CameraEndedError):
+        camera.grab(WAIT_S, nothing)
+
+    camera._thread.join(WAIT_S)
+
+    assert camera.is_lost
+    assert PlayedConfig.cameras[0].opened == 1
 
 
 def test_damaged_picture_is_an_error_of_one_part(watch):

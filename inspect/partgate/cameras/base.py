@@ -22,6 +22,14 @@ class Camera(Protocol):
         """Return settings that the device did not take, one sentence each: asked for, got."""
         ...
 
+    def check(self) -> None:
+        """Look whether the device is still there; called while no part comes.
+
+        Raises:
+            CameraLostError: If it is gone.
+        """
+        ...
+
     def grab(self, timeout_s: float) -> Frame:
         """Return a picture that was exposed after this call.
 
@@ -39,6 +47,7 @@ class CameraConfig(Settings):
 
     kind: str
     name: str = Field(default="camera", min_length=1, description="how messages and records call it")
+    open_within_s: float = Field(default=5.0, gt=0, le=120, description="longest wait for it when the station starts")
 
     def open(self) -> Camera:
         """Return the camera that these settings describe; it opens when its ``with`` block is entered."""

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from partgate.cameras.base import CameraConfig
 from partgate.configfile import RelativePath
-from partgate.errors import CameraError, CameraLostError, DataError
+from partgate.errors import CameraEndedError, CameraError, CameraLostError, DataError
 from partgate.imaging import PICTURE_SUFFIXES, read_picture
 from partgate.parts import Frame
 
@@ -75,16 +75,20 @@ class FolderCamera:
         """Return nothing: files take every setting."""
         return ()
 
+    def check(self) -> None:
+        """Look whether the folder is still there."""
+        if not self.config.folder.is_dir():
+            raise CameraLostError(f"{self}: the folder is gone")
+
     def grab(self, timeout_s: float) -> Frame:
         """Return the next picture; ``timeout_s`` is not used, as files are there or not."""
         if self._next >= len(self._queue):
             if not self.config.repeat or not self._queue:
-                raise CameraLostError(f"{self}: all {len(self._queue)} pictures were shown; set repeat: true to go on")
+                raise CameraEndedError(f"{self}: all {len(self._queue)} pictures were shown; set repeat: true to go on")
             self._next = 0
         file, label = self._queue[self._next]
         self._next += 1
-        if not self.config.folder.is_dir():
-            raise CameraLostError(f"{self}: the folder is gone")
+        self.check()
         try:
             image = read_picture(self.config.folder / file)
         except DataError as error:

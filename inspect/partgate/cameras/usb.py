@@ -1,10 +1,12 @@
 """USB (UVC) cameras, and video files through the same code, by OpenCV's VideoCapture.
 
 The camera runs freely; a thread of the driver reads every picture and keeps the newest, since the library's read can
-block for seconds when a cable is pulled. ``grab`` skips the picture that was being exposed when it was called and takes
-the next one. OpenCV keeps saying that a lost camera is open, so the first failed read means lost. Settings are written
-and read back: a UVC driver takes what it likes. Exposure has the driver's own unit (V4L2: 100 µs steps; Windows: a
-power of two). Tried with video files only, not on hardware.
+block for seconds when a cable is pulled. ``grab`` throws away the pictures that were exposed or on their way when it
+was called (``skip_frames``: one for the exposure, and one for each started frame period of read-out, transfer and
+decoding; film a running clock to measure yours), so ``(skip_frames + 1) / frame_rate`` must fit into the window.
+OpenCV keeps saying that a lost camera is open, so the first failed read means lost. Settings are written and read back:
+a UVC driver takes what it likes. Exposure has the driver's own unit (V4L2: 100 µs steps; Windows: a power of two).
+Tried with video files only, not on hardware.
 """
 
 import threading
@@ -40,7 +42,9 @@ class UsbCameraConfig(CameraConfig):
     exposure: float | None = Field(
         default=None, description="in the driver's own unit; switches automatic exposure off"
     )
-    open_within_s: float = Field(default=5.0, gt=0, description="longest wait for the first picture")
+    skip_frames: int = Field(
+        default=2, ge=1, le=30, description="pictures under way when the trigger came, thrown away; measure yours"
+    )
 
     def open(self) -> "UsbCamera":
         """Return the camera that these settings describe."""
@@ -97,10 +101,16 @@ class UsbCamera:
         """Return settings that the device did not take."""
         return self._differences
 
-    def grab(self, timeout_s: float) -> Frame:
-        """Return the first picture whose exposure began after this call."""
+    def check(self) -> None:
+        """Look whether pictures still come."""
         with self._changed:
-            wanted = self._count + 2  # the next one to arrive is being exposed now
+            if self._is_lost:
+                raise CameraLostError(f"{self}: no more pictures; is the cable in?")
+
+    def grab(self, timeout_s: float) -> Frame:
+        """Return the first picture after the skipped ones: those that were exposed or on their way at this call."""
+        with self._changed:
+            wanted = self._count + self.config.skip_frames + 1
             arrived = self._changed.wait_for(lambda: self._count >= wanted or self._is_lost, timeout_s)
             if self._count < wanted and self._is_lost:
                 raise CameraLostError(f"{self}: no more pictures; is the cable in?")

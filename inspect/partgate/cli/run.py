@@ -1,6 +1,7 @@
 """``partgate run``: the station."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +28,13 @@ def run(
     print(f"station '{config.name}': recipe {config.recipe}, waiting for parts (Ctrl-C stops)", flush=True)
     result = run_station(config, parts, linger_s=linger)
     summary = result.summary
-    print("verdicts: " + (", ".join(f"{n} {name}" for name, n in sorted(summary.verdicts.items())) or "none"))
-    if any(truth != "?" for truth, _, _ in result.lanes):
+    verdicts: Counter[str] = Counter()
+    for (_, verdict, _), n in summary.lanes.items():
+        verdicts[verdict] += n
+    print("verdicts: " + (", ".join(f"{n} {name}" for name, n in sorted(verdicts.items())) or "none"))
+    if any(truth != "?" for truth, _, _ in summary.lanes):
         print("truth      verdict   lane  parts")
-        for (truth, verdict, lane), n in sorted(result.lanes.items()):
+        for (truth, verdict, lane), n in sorted(summary.lanes.items()):
             print(f"{truth:<10} {verdict:<9} {lane:>4} {n:>6}")
     if summary.latencies_ms:
         median, high = percentiles(summary.latencies_ms)

@@ -48,7 +48,7 @@ class MemoryController:
         self.config = config
         self.lanes: dict[int, int] = {}  # sequence -> lane taken, 0 = reject
         self._clock = clock
-        self._boot = 1
+        self._boot = int(time.time() * 10) % LAST_SEQUENCE + 1  # another one at each start, as a PLC must have
         self._sequence = self._acknowledged = self._announced = 0
         self._triggered_at = self._next_at = 0.0
         self._is_ready = self._is_open = False

@@ -41,7 +41,7 @@ class ModbusControllerConfig(ControllerConfig):
     port: int = Field(default=502, ge=1, le=65535, description="TCP port")
     first_register: int = Field(default=0, ge=0, le=65536 - _WHOLE_BLOCK, description="zero-based register of offset 0")
     device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit")
-    answer_within_s: float = Field(default=0.1, gt=0, le=5, description="longest wait for an answer, in seconds")
+    answer_within_s: float = Field(default=0.1, gt=0, le=0.1, description="longest wait for an answer, in seconds")
     poll_ms: float = Field(default=5, ge=1, le=1000, description="time between two reads, in milliseconds")
 
     def open(self) -> "ModbusController":
@@ -84,6 +84,9 @@ class ModbusController:
     def read(self) -> ControllerWords:
         """Return what the controller says now, from one request."""
         reply = self._call("read_holding_registers", CONTROLLER_OFFSET, count=CONTROLLER_WORDS)
+        if len(reply.registers) < CONTROLLER_WORDS:
+            self.__exit__()
+            raise ControllerError(f"{self}: sent {len(reply.registers)} words, must be {CONTROLLER_WORDS}")
         return decode_controller_block(reply.registers)
 
     def write_state(self, words: StationWords) -> None:

@@ -47,6 +47,7 @@ def to_prediction(probabilities: NDArray[np.floating], classes: tuple[str, ...],
         >>> round(to_prediction(np.array([0.1, 0.9]), ("dent", "good"), "good").defect_score, 3)
         0.1
     """
+    probabilities = np.asarray(probabilities, np.float64)
     order = np.argsort(-probabilities, kind="stable")
     best = classes[int(order[0])]
     values = {name: float(value) for name, value in zip(classes, probabilities, strict=True)}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 SCHEMA_VERSION = 1
 FIRST_LINK = "0" * 64
@@ -50,6 +50,8 @@ records = Table(
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
 )
+
+Index("records_by_station", records.c.station, records.c.id)  # the newest record of a station is asked for at start
 
 COLUMNS = tuple(column.name for column in records.columns)
 

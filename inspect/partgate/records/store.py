@@ -12,8 +12,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from partgate.configfile import write_atomically
 from partgate.errors import RecordError
@@ -27,7 +27,7 @@ DATABASE_FILE = "records.sqlite"
 PICTURES_FOLDER = "pictures"
 _RETRY_S = 0.5
 _CLOSE_WITHIN_S = 10.0
-_MOST_PICTURES_WAITING = 100  # while nothing can be written: records are kept in memory, further pictures are not
+_MOST_WAITING = 100  # records; a disk that falls behind further is too slow for the line
 _BUSY_S = 5.0
 
 
@@ -48,7 +48,7 @@ def open_database(folder: Path, *, create: bool = False) -> Engine:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_S})
+        engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S})
         event.listen(engine, "connect", _prepare_connection)
         if create:
             event.listen(engine, "begin", _lock_for_writing)
@@ -90,13 +90,25 @@ class RecordStore:
 
     def __init__(self, folder: Path, keep_pictures: str = "all") -> None:
         self.folder = folder
-        self.problem: str | None = None
-        self.written = 0
+        self.taken = self.written = 0  # records given, records on disk
+        self._error: str | None = None
         self._keep_pictures = keep_pictures
         self._queue: queue.Queue[Record | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._engine: Engine | None = None
         self._closing = threading.Event()
+
+    @property
+    def problem(self) -> str | None:
+        """Return why records are not safe now; ``None`` where all is well. No part may be good meanwhile."""
+        if self._error is not None:
+            return self._error
+        waiting = self.taken - self.written
+        if waiting > _MOST_WAITING:
+            return f"{waiting} records wait to be written; the disk is too slow"
+        if self._thread is not None and not self._thread.is_alive():
+            return "the writer has stopped"
+        return None
 
     def __enter__(self) -> Self:
         self._engine = open_database(self.folder, create=True)
@@ -115,22 +127,31 @@ class RecordStore:
         self._queue.put(None)
         self._closing.set()
         self._thread.join(_CLOSE_WITHIN_S)
-        left = self._queue.qsize()
-        if self._thread.is_alive() or self.problem:
-            raise RecordError(f"{self.folder}: about {max(left, 1)} records could not be written: {self.problem}")
+        left = self.taken - self.written
+        if left:
+            why = self._error or f"the disk did not answer within {_CLOSE_WITHIN_S:.0f} s"
+            raise RecordError(f"{self.folder}: {left} records could not be written: {why}")
         self._engine.dispose()
 
     def add(self, record: Record) -> None:
         """Take a record; returns at once."""
-        if self.problem and self._queue.qsize() > _MOST_PICTURES_WAITING:
-            record = replace(record, image=None)
+        if self.taken - self.written > _MOST_WAITING:
+            record = replace(record, image=None)  # the record is kept in memory, further pictures are not
+        self.taken += 1
         self._queue.put(record)
 
     def last_trigger(self, station: str) -> tuple[int, int] | None:
-        """Return boot and sequence of the station's newest record; ``None`` where there is none."""
+        """Return boot and sequence of the station's newest record; ``None`` where there is none.
+
+        Raises:
+            RecordError: If another program holds the database.
+        """
         statement = select(records.c.boot, records.c.sequence).where(records.c.station == station)
-        with self._connect() as connection:
-            row = connection.execute(statement.order_by(records.c.id.desc()).limit(1)).first()
+        try:
+            with self._connect() as connection:
+                row = connection.execute(statement.order_by(records.c.id.desc()).limit(1)).first()
+        except SQLAlchemyError as error:
+            raise RecordError(f"{self.folder / DATABASE_FILE}: cannot be read: {_cause(error)}") from error
         return (row.boot, row.sequence) if row else None
 
     @contextmanager
@@ -150,15 +171,18 @@ class RecordStore:
     def _try_to_write(self, record: Record) -> bool:
         try:
             self._write(record)
-        except (OSError, DatabaseError) as error:
-            if self.problem is None:
-                logger.error("records cannot be written to %s: %s", self.folder, _cause(error))
-            self.problem = _cause(error)
+        except Exception as error:  # whatever it is, the loop must hear of it: a silent writer would let parts pass
+            if self._error is None:
+                is_expected = isinstance(error, OSError | SQLAlchemyError)
+                logger.error(
+                    "records cannot be written to %s: %s", self.folder, _cause(error), exc_info=not is_expected
+                )
+            self._error = _cause(error)
             return False
-        if self.problem is not None:
-            logger.warning("records can be written again")
-        self.problem = None
         self.written += 1
+        if self._error is not None:
+            logger.warning("records can be written again")
+        self._error = None
         return True
 
     def _write(self, record: Record) -> None:
@@ -183,6 +207,15 @@ class RecordStore:
 
 
 def _row(record: Record) -> dict[str, Any]:
+    row = _plain(record)
+    # A file name may hold bytes that are no text; the record must be written all the same.
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }
+
+
+def _plain(record: Record) -> dict[str, Any]:
     return {
         "station": record.station,
         "boot": record.boot,

@@ -1,6 +1,6 @@
 """What the loop is given and what it gives back: its partners' promises, its facts, its account of a run."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,6 +8,8 @@ from typing import Protocol
 from partgate.inference.inspector import Inspection
 from partgate.parts import Frame, Image, Record
 from partgate.recipe import Recipe
+
+_LATENCIES_KEPT = 10_000  # a station runs for a year
 
 
 class JudgesPictures(Protocol):
@@ -40,7 +42,10 @@ class GivesPictures(Protocol):
 class KeepsRecords(Protocol):
     """What the loop needs of a record store."""
 
-    problem: str | None
+    @property
+    def problem(self) -> str | None:
+        """Return why records are not safe now."""
+        ...
 
     def add(self, record: Record) -> None:
         """Take a record; returns at once."""
@@ -66,12 +71,12 @@ class StationFacts:
 class Summary:
     """What a run did; triggers = results + declared misses, or something is wrong."""
 
-    triggers: int = 0
+    triggers: int = 0  # counted from the controller's sequence; results and misses from what was put on record
     results: int = 0
     misses: int = 0
     missed_before: int = 0  # while the station was off; not among the triggers of this run
-    verdicts: Counter[str] = field(default_factory=Counter)
-    latencies_ms: list[float] = field(default_factory=list)  # trigger seen -> result written
+    lanes: Counter[tuple[str, str, int]] = field(default_factory=Counter)  # true class or "?", verdict, lane -> parts
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))  # seen -> written
 
     @property
     def adds_up(self) -> bool:

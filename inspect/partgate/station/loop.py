@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from partgate.controllers.base import Controller
-from partgate.controllers.block import Command, ControllerWords, sequences_between
+from partgate.controllers.block import LAST_SEQUENCE, Command, ControllerWords, sequences_between
 from partgate.errors import CameraError, ControllerError
 from partgate.inference.inspector import Inspection
 from partgate.parts import Decision, Frame, Reason, Record, Result, Trigger, Verdict
@@ -54,6 +54,7 @@ class Station:
             linger_s: How long the heartbeat goes on after the last part: without it the controller rejects the parts
                 that are still on their way to the gate.
         """
+        self._last = self._store.last_trigger(self._facts.name)
         try:
             while not stop.is_set() and (parts is None or self.summary.triggers < parts):
                 try:
@@ -74,20 +75,19 @@ class Station:
         """Open the controller, read where it stands, throw away what an earlier connection left, then go online."""
         self._controller.__enter__()
         self._is_open = True
+        self._polled_at = time.monotonic()
         words = self._controller.read()
         self._signals.start_listening(words)
         self._resynchronise(words)
         if self._is_told:
             logger.warning("%s is back", self._controller)
         self._is_told = False
-        self._polled_at = time.monotonic()
 
     def _resynchronise(self, words: ControllerWords) -> None:
         """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed."""
-        known = self._last or self._store.last_trigger(self._facts.name)
-        self._last = (words.boot, words.trigger_sequence)
+        known, self._last = self._last, (words.boot, words.trigger_sequence)
         if known is not None:
-            before = known[1] if known[0] == words.boot else 0
+            before = known[1] if known[0] == words.boot and not _went_back(known[1], words.trigger_sequence) else 0
             if words.trigger_sequence not in (0, before):
                 first = before % 65535 + 1
                 lost = self._declare_missed(
@@ -98,26 +98,32 @@ class Station:
 
     def _turn(self) -> None:
         """Read the controller once and do what it asks for."""
+        # A trigger seen now came after the read before was *asked for*: the controller may have answered it late.
+        read_before, self._polled_at = self._polled_at, time.monotonic()
         words = self._controller.read()
         now = time.monotonic()
-        read_before, self._polled_at = self._polled_at, now
         self._signals.listen(words, self._controller)
         self._take_acknowledge(words, now)
-        self._signals.beat(self._controller)
+        if Command.CLEAR_FAULT in words.command:
+            self._signals.acknowledged(True)
         assert self._last is not None
-        if words.boot != self._last[0]:
-            logger.warning("%s was restarted (boot %d, now %d)", self._controller, self._last[0], words.boot)
+        boot, sequence = self._last
+        is_new = words.trigger_sequence not in (0, sequence)
+        self._signals.beat(self._controller, check_engine=not is_new)
+        if words.boot != boot or (is_new and _went_back(sequence, words.trigger_sequence)):
+            logger.warning("%s was restarted (boot %d, now %d)", self._controller, boot, words.boot)
             self._stop_waiting(acknowledged=False)
             self._resynchronise(words)
-        elif words.trigger_sequence not in (0, self._last[1]):
+        elif is_new:
             self._take_trigger(words, now, read_before)
 
     def _take_trigger(self, words: ControllerWords, now: float, read_before: float) -> None:
         assert self._last is not None
         passed = sequences_between(self._last[1], words.trigger_sequence)
-        was_busy = self._waiting is not None or now - read_before > self._facts.trigger_age_s
+        was_busy = self._waiting is not None
         self._stop_waiting(acknowledged=False)
         self._signals.is_overrun = bool(passed) or was_busy
+        self.summary.triggers += len(passed) + 1
         if passed:
             self._count_missed(
                 self._declare_missed(words.boot, passed[0], passed[-1], Reason.OVERRUN, "the next part came too soon")
@@ -145,10 +151,13 @@ class Station:
 
     def _judge(self, trigger: Trigger, *, was_busy: bool) -> tuple[Inspection, Frame | None]:
         """Return the verdict on the part of a trigger; every way out but the last is not good."""
-        if was_busy:
-            return _undecidable(Reason.OVERRUN, "triggered while the station was busy; the part has moved on"), None
         if obstacle := self._signals.why_not_ready():
             return _undecidable(Reason.NOT_READY, obstacle), None
+        age_s = time.monotonic() - (trigger.deadline - trigger.window_ms / 1000)
+        if was_busy or age_s > self._facts.trigger_age_s:
+            self._signals.is_overrun = True
+            detail = f"seen up to {1000 * age_s:.0f} ms after the trigger; the part has moved on"
+            return _undecidable(Reason.OVERRUN, detail), None
         spare_s = self._facts.engine_p99_s + self._controller.poll_period_s + _CAMERA_RESERVE_S
         timeout_s = max(_SHORTEST_WAIT_S, trigger.deadline - time.monotonic() - spare_s)
         try:
@@ -156,7 +165,9 @@ class Station:
         except CameraError as error:
             return _undecidable(Reason.NO_WHOLE_PICTURE, str(error)), None
         inspection = self._inspector.inspect(frame.image)
-        self._signals.engine_answered(failed=inspection.decision.reason is Reason.ENGINE_FAILED)
+        failed = inspection.decision.reason is Reason.ENGINE_FAILED
+        if failed or inspection.prediction is not None:  # an unusable picture says nothing about the engine
+            self._signals.engine_answered(failed=failed)
         late_s = time.monotonic() - trigger.deadline
         if inspection.decision.verdict is Verdict.GOOD and late_s > 0:
             detail = f"judged {1000 * late_s:.0f} ms after the window of {trigger.window_ms} ms"
@@ -166,9 +177,9 @@ class Station:
     def _answer(self, trigger: Trigger, inspection: Inspection, frame: Frame | None) -> None:
         """Send the result once; its record waits for the acknowledge."""
         record = self._record(trigger, inspection, frame)
-        self.summary.triggers += 1
         self.summary.results += 1
-        self.summary.verdicts[inspection.decision.verdict.name] += 1
+        truth = (frame.true_class if frame else None) or "?"
+        self.summary.lanes[truth, inspection.decision.verdict.name, inspection.lane] += 1
         try:
             if not self._facts.shadow:
                 result = Result(trigger, inspection.decision, inspection.class_number, inspection.lane)
@@ -182,6 +193,8 @@ class Station:
                 self._waiting = (record, trigger.seen_at + trigger.window_ms / 1000 + _TWO_SCANS_S)
             else:
                 self._signals.is_busy = False
+                if not self._facts.shadow:  # the controller may still execute a write that it did not answer
+                    record = replace(record, detail=f"{record.detail} not confirmed by the controller".strip())
                 self._store.add(record)
 
     def _take_acknowledge(self, words: ControllerWords, now: float) -> None:
@@ -215,9 +228,24 @@ class Station:
                 self._signals.beat(self._controller)
                 time.sleep(self._controller.poll_period_s)
             if self._is_open:
+                self._declare_rest(self._controller.read())
                 self._controller.write_state(self._signals.words(online=False))
         except ControllerError as error:
             logger.warning("%s", error)
+
+    def _declare_rest(self, words: ControllerWords) -> None:
+        """Put on record what was triggered after the last part was taken."""
+        assert self._last is not None
+        boot, sequence = self._last
+        if words.boot != boot or _went_back(sequence, words.trigger_sequence):
+            return
+        if words.trigger_sequence not in (0, sequence):
+            rest = [*sequences_between(sequence, words.trigger_sequence), words.trigger_sequence]
+            self._last = (boot, words.trigger_sequence)
+            self.summary.triggers += len(rest)
+            self._count_missed(
+                self._declare_missed(boot, rest[0], rest[-1], Reason.NOT_READY, "the station was stopping")
+            )
 
     def _lose_controller(self, error: ControllerError) -> None:
         if not self._is_told:
@@ -241,7 +269,6 @@ class Station:
 
     def _count_missed(self, missed: int) -> None:
         self._signals.is_busy = False
-        self.summary.triggers += missed
         self.summary.misses += missed
 
     def _record(self, trigger: Trigger, inspection: Inspection, frame: Frame | None) -> Record:
@@ -270,6 +297,11 @@ class Station:
             lot=trigger.lot,
             image=frame.image if frame else None,
         )
+
+
+def _went_back(before: int, after: int) -> bool:
+    """Tell whether a sequence is behind another: a controller that restarted without changing its boot number."""
+    return (after - before) % LAST_SEQUENCE > LAST_SEQUENCE // 2
 
 
 def _undecidable(reason: Reason, detail: str) -> Inspection:

@@ -4,7 +4,6 @@ import logging
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from partgate.inference.inspector import Inspector
-from partgate.records.store import RecordStore, read_records
+from partgate.records.store import RecordStore
 from partgate.station.account import StationFacts, Summary
 from partgate.station.config import StationConfig
 from partgate.station.loop import Station
@@ -21,7 +20,7 @@ from partgate.station.watch import WatchedCamera
 
 logger = logging.getLogger(__name__)
 
-_OPEN_CAMERA_WITHIN_S = 6.0
+_CAMERA_GRACE_S = 1.0
 _ENGINE_TRIALS = 30
 
 
@@ -31,7 +30,6 @@ class RunResult:
 
     summary: Summary
     records: Path
-    lanes: Counter[tuple[str, str, int]]  # (true class, verdict, lane) -> parts; true class "?" where it is not known
 
 
 def run_station(
@@ -53,10 +51,11 @@ def run_station(
     engine_p99_s = measure_engine(inspector)
     camera = WatchedCamera(config.camera)
     try:
-        camera.open(_OPEN_CAMERA_WITHIN_S)
+        camera.open(config.camera.open_within_s + _CAMERA_GRACE_S)
         for difference in camera.differences:
             logger.warning("%s", difference)
         with RecordStore(config.records.folder, config.records.keep_pictures) as store, stopping(stop) as stop_event:
+            _warn_if_slow(engine_p99_s, config)
             facts = StationFacts(
                 config.name, inspector.bundle.id, engine_p99_s, config.trigger_age_ms / 1000, config.shadow
             )
@@ -64,9 +63,16 @@ def run_station(
             summary = station.run(parts, stop_event, linger_s)
     finally:
         camera.close()
-    recorded = read_records(config.records.folder, config.name, last=summary.results + summary.misses)
-    lanes = Counter((row["true_class"] or "?", row["verdict"], row["lane"]) for row in recorded if not row["missed"])
-    return RunResult(summary, config.records.folder, lanes)
+    return RunResult(summary, config.records.folder)
+
+
+def _warn_if_slow(engine_p99_s: float, config: StationConfig) -> None:
+    if 1000 * engine_p99_s > config.trigger_age_ms:
+        logger.warning(
+            "the engine needs %.0f ms for a picture, trigger_age_ms is %.0f: parts that come while it is busy are "
+            "overruns; use a smaller image_size_px, a faster PC, or a larger trigger_age_ms if the belt is slow",
+            1000 * engine_p99_s, config.trigger_age_ms,
+        )  # fmt: skip
 
 
 def measure_engine(inspector: Inspector, trials: int = _ENGINE_TRIALS) -> float:
@@ -93,10 +99,20 @@ def stopping(stop: threading.Event | None) -> Iterator[threading.Event]:
         yield stop
         return
     event = threading.Event()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def finish_the_part(*_: object) -> None:
+        event.set()
+        restore()  # a second Ctrl-C ends a loop that hangs
+
+    for number in numbers:
+        signal.signal(number, finish_the_part)
     try:
         yield event
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        restore()

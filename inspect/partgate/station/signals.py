@@ -36,7 +36,10 @@ class MayBeLost(Protocol):
 class KeepsProblem(Protocol):
     """A record store that says why it cannot write."""
 
-    problem: str | None
+    @property
+    def problem(self) -> str | None:
+        """Return why records are not safe now."""
+        ...
 
 
 class Signals:
@@ -57,7 +60,7 @@ class Signals:
         self.is_heard = False  # the controller's heartbeat changes
         self._engine, self._camera, self._store = engine, camera, store
         self._recipe_number, self._shadow = recipe_number, shadow
-        self._heartbeat = 0
+        self._heartbeat = self._boot = 0
         self._beat_at = self._engine_ok_at = 0.0
         self._engine_failed = self._recipe_differs = self._no_acknowledge = False
         self._heard: tuple[int, float] | None = None  # the controller's heartbeat and when it last changed
@@ -69,6 +72,7 @@ class Signals:
     def listen(self, words: ControllerWords, who: Controller) -> None:
         """Notice whether the controller's heartbeat changes and which recipe it wants."""
         now = time.monotonic()
+        self._boot = words.boot
         self._recipe_differs = words.recipe not in (0, self._recipe_number)
         if self._heard is None or words.heartbeat != self._heard[0]:
             self._heard, self.is_heard = (words.heartbeat, now), True
@@ -136,6 +140,8 @@ class Signals:
         """Return why no part may be judged now; a lost camera or engine speaks for itself when it is asked."""
         if not self.is_heard:
             return "the controller's heartbeat does not change"
+        if self._boot == 0:
+            return "PLC_BOOT is 0: the controller must count its starts from 1, or a restart goes unnoticed"
         if self._recipe_differs:
             return f"the controller wants another recipe than {self._recipe_number}"
         if self._store.problem:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable
 
 from partgate.cameras.base import Camera, CameraConfig
-from partgate.errors import CameraError, CameraLostError, PartgateError
+from partgate.errors import CameraEndedError, CameraError, CameraLostError, PartgateError
 from partgate.parts import Frame
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _CLOSE_WITHIN_S = 3.0
+_LOOK_EVERY_S = 0.2
+_STUCK_GRACE_S = 0.5
 
 
 class WatchedCamera:
@@ -27,16 +29,17 @@ class WatchedCamera:
         self._wanted = 0  # number of the newest request
         self._timeout_s = 0.0
         self._answers: dict[int, Frame | CameraError] = {}
-        self._is_open = False
-        self._is_closing = False
+        self._is_open = self._is_closing = False
+        self._served = 0  # number of the newest request taken up
+        self._stuck_at: float | None = None  # a request not answered by then means a hung driver
         self.problem: str | None = f"camera '{config.name}': not open yet"
         self.differences: tuple[str, ...] = ()
         self._thread = threading.Thread(target=self._serve, name=f"watch {config.name}", daemon=True)
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether there is no camera now."""
-        return not self._is_open
+        """Tell whether there is no camera now, or one that does not come back from a request."""
+        return not self._is_open or (self._stuck_at is not None and time.monotonic() > self._stuck_at)
 
     def open(self, within_s: float) -> None:
         """Open the camera for the first time.
@@ -76,6 +79,8 @@ class WatchedCamera:
                 raise CameraLostError(self.problem or f"camera '{self._config.name}': lost")
             self._wanted += 1
             number, self._timeout_s = self._wanted, timeout_s
+            if self._stuck_at is None:
+                self._stuck_at = time.monotonic() + 2 * timeout_s + _STUCK_GRACE_S
             self._changed.notify_all()
         while (left := deadline - time.monotonic()) > 0:
             with self._changed:
@@ -95,6 +100,9 @@ class WatchedCamera:
                     pause = _FIRST_PAUSE_S
                     self._set_open(camera)
                     self._serve_requests(camera)
+            except CameraEndedError as error:
+                self._set_lost(str(error))
+                return
             except PartgateError as error:
                 self._set_lost(str(error))
             except Exception as error:  # a driver's bug must not end the watch: the station would wait for ever
@@ -105,24 +113,27 @@ class WatchedCamera:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _serve_requests(self, camera: Camera) -> None:
-        served = self._wanted
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._wanted > served or self._is_closing)  # noqa: B023 - used at once
+                asked = self._changed.wait_for(lambda: self._wanted > self._served or self._is_closing, _LOOK_EVERY_S)
                 if self._is_closing:
                     return
-                served, timeout_s = self._wanted, self._timeout_s
+                self._served, timeout_s = self._wanted if asked else self._served, self._timeout_s
             try:
-                self._answer(served, camera.grab(timeout_s))
+                if not asked:  # an idle camera whose cable is pulled must not look ready
+                    camera.check()
+                else:
+                    self._answer(self._served, camera.grab(timeout_s))
             except CameraLostError as error:
                 self._set_lost(str(error))
-                self._answer(served, error)
+                self._answer(self._served, error)
                 raise
             except CameraError as error:
-                self._answer(served, error)
+                self._answer(self._served, error)
 
     def _answer(self, number: int, answer: Frame | CameraError) -> None:
         with self._changed:
+            self._stuck_at = None
             self._answers.clear()  # an older answer was not fetched in time and belongs to a part that is gone
             if number == self._wanted:
                 self._answers[number] = answer
@@ -133,6 +144,7 @@ class WatchedCamera:
             if self.problem and self._wanted:
                 logger.warning("camera '%s' is back", self._config.name)
             self._is_open, self.problem, self.differences = True, None, camera.differences
+            self._served, self._stuck_at = self._wanted, None
             self._changed.notify_all()
 
     def _set_lost(self, problem: str) -> None:

@@ -1,0 +1,308 @@
+"""The loop against a controller that is played word by word: ages, deadlines, gaps, lost answers, bugs."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from partgate.controllers.block import Command, ControllerWords, State, StationWords
+from partgate.errors import CameraError, ControllerError
+from partgate.parts import Frame, Reason, Record, Result
+from partgate.station.account import StationFacts
+from partgate.station.loop import Station
+
+from .conftest import PlayedInspector, make_recipe
+
+AGE_S = 0.05
+
+
+@dataclass
+class PlayedController:
+    """Gives one ``ControllerWords`` per read; an exception is raised, a function is called first."""
+
+    script: list[Any]
+    stop: threading.Event = field(default_factory=threading.Event)
+    sent: list[Result] = field(default_factory=list)
+    states: list[StationWords] = field(default_factory=list)
+    cleared: int = 0
+    poll_period_s: float = 0.0
+    heartbeat: int = 0
+    send_error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def read(self) -> ControllerWords:
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if not self.script[1:]:
+            self.stop.set()
+        while callable(step):
+            step = step()
+        if isinstance(step, Exception):
+            raise step
+        self.heartbeat += 1
+        return ControllerWords(self.heartbeat, **{**DEFAULTS, **step})
+
+    def write_state(self, words: StationWords) -> None:
+        self.states.append(words)
+
+    def clear(self, words: StationWords) -> None:
+        self.cleared += 1
+
+    def send(self, result: Result, words: StationWords) -> None:
+        if self.send_error:
+            raise self.send_error
+        self.sent.append(result)
+
+
+DEFAULTS = {
+    "trigger_sequence": 0,
+    "acknowledged": 0,
+    "command": Command.ENABLE,
+    "recipe": 0,
+    "window_ms": 200,
+    "boot": 1,
+}
+
+
+class PlayedCamera:
+    is_lost = False
+
+    def __init__(self) -> None:
+        self.grabs = 0
+        self.timeouts: list[float] = []
+        self.before: Callable[[Callable[[], None]], None] = lambda keep_beating: None
+
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Frame:
+        self.grabs += 1
+        self.timeouts.append(timeout_s)
+        self.before(while_waiting)
+        return Frame(np.full((8, 8, 3), 220, np.uint8), datetime.now(UTC), "played")
+
+
+class PlayedStore:
+    def __init__(self, last: tuple[int, int] | None = None) -> None:
+        self.problem: str | None = None
+        self.records: list[Record] = []
+        self.last = last
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+
+    def last_trigger(self, station: str) -> tuple[int, int] | None:
+        return self.last
+
+
+class Bench:
+    def __init__(self, folder: Path, *script: Any, last: tuple[int, int] | None = (1, 4)) -> None:
+        self.controller = PlayedController(list(script))
+        self.camera, self.store = PlayedCamera(), PlayedStore(last)
+        self.inspector = PlayedInspector(make_recipe(folder))
+        facts = StationFacts("line", "0" * 64, engine_p99_s=0.01, trigger_age_s=AGE_S)
+        self.station = Station(facts, self.controller, self.camera, self.inspector, self.store)
+
+    def run(self, linger_s: float = 0.0) -> "Bench":
+        self.summary = self.station.run(None, self.controller.stop, linger_s)
+        return self
+
+    @property
+    def outcomes(self) -> list[tuple[int, int, bool, str, Reason]]:
+        return [(r.first_sequence, r.sequence, r.missed, r.verdict.name, r.reason) for r in self.store.records]
+
+
+IDLE = {"trigger_sequence": 4, "acknowledged": 4}
+PART = {"trigger_sequence": 5, "acknowledged": 4}
+DONE = {"trigger_sequence": 5, "acknowledged": 5}
+
+
+def late(step: dict[str, int], seconds: float) -> Callable[[], dict[str, int]]:
+    def wait() -> dict[str, int]:
+        time.sleep(seconds)  # the controller's answer takes so long
+        return step
+
+    return wait
+
+
+def test_part_of_a_quick_controller_is_judged_and_acknowledged(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE).run()
+
+    assert bench.outcomes == [(5, 5, False, "GOOD", Reason.MODEL)]
+    assert bench.store.records[0].acknowledged
+    assert bench.summary.adds_up
+
+
+def test_trigger_in_an_answer_that_came_late_is_an_overrun_without_a_picture(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, late(PART, 2 * AGE_S), DONE).run()
+
+    assert bench.outcomes == [(5, 5, False, "RECHECK", Reason.OVERRUN)]
+    assert bench.camera.grabs == 0
+
+
+def test_deadline_is_counted_from_the_question_that_did_not_know_the_trigger(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, late(PART, AGE_S / 2), DONE)
+
+    bench.run()
+
+    trigger = bench.controller.sent[0].trigger
+    assert trigger.deadline - 0.2 <= trigger.seen_at - AGE_S / 2
+
+
+def test_idle_engine_is_not_tried_while_a_part_waits(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE)
+    tried: list[int] = []
+    bench.inspector.check = lambda: tried.append(bench.camera.grabs)  # type: ignore[method-assign]
+    bench.station._signals._engine_ok_at = -100.0
+    bench.controller.script = [IDLE, PART, DONE]
+
+    bench.run()
+
+    assert bench.outcomes[0][3] == "GOOD"
+    assert 0 not in tried[:1] or bench.camera.grabs == 1
+
+
+def test_triggers_that_passed_between_two_reads_are_declared_and_the_newest_is_judged(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, {"trigger_sequence": 7}, {"trigger_sequence": 7, "acknowledged": 7}).run()
+
+    assert bench.outcomes == [(5, 6, True, "RECHECK", Reason.OVERRUN), (7, 7, False, "GOOD", Reason.MODEL)]
+    assert (bench.summary.triggers, bench.summary.results, bench.summary.misses) == (3, 1, 2)
+
+
+def test_block_is_cleared_on_connect_before_anything_else_is_sent(tmp_path: Path):
+    assert Bench(tmp_path, IDLE, IDLE).run().controller.cleared == 1
+
+
+def test_bug_while_a_part_is_judged_stops_the_station_and_the_part_is_on_record(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE)
+    bench.inspector.inspect = lambda image: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+
+    with pytest.raises(ZeroDivisionError):
+        bench.run()
+
+    assert bench.outcomes == [(5, 5, True, "RECHECK", Reason.NOT_READY)]
+    assert not bench.controller.sent
+
+
+def test_controller_lost_before_the_acknowledge_leaves_the_record_without_it(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, ControllerError("cable"), DONE, DONE).run()
+
+    assert bench.outcomes == [(5, 5, False, "GOOD", Reason.MODEL)]
+    assert not bench.store.records[0].acknowledged
+
+
+def test_station_that_is_stopped_before_the_acknowledge_leaves_the_record(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, ControllerError("cable")).run()
+
+    assert [row[1] for row in bench.outcomes] == [5]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"trigger_sequence": 5, "acknowledged": 3}, {"trigger_sequence": 5, "acknowledged": 5, "boot": 2}],
+    ids=["older-sequence", "other-boot"],
+)
+def test_acknowledge_of_another_result_does_not_count(tmp_path: Path, answer: dict[str, int]):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, answer).run()
+
+    assert not bench.store.records[0].acknowledged
+
+
+def test_window_that_is_not_set_is_200_ms(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART | {"window_ms": 0}, DONE).run()
+
+    assert bench.controller.sent[0].trigger.window_ms == 200
+    assert bench.outcomes[0][3] == "GOOD"
+
+
+def test_sequence_zero_is_no_part(tmp_path: Path):
+    bench = Bench(tmp_path, {"trigger_sequence": 0}, {"trigger_sequence": 0}, {"trigger_sequence": 0}).run()
+
+    assert bench.store.records == []
+
+
+def test_sequence_that_goes_back_is_a_restart_and_not_sixty_thousand_misses(tmp_path: Path):
+    bench = Bench(
+        tmp_path, {"trigger_sequence": 5000}, {"trigger_sequence": 5000}, *[{"trigger_sequence": 2}] * 2, last=None
+    ).run()
+
+    assert bench.outcomes == [(1, 2, True, "RECHECK", Reason.NOT_READY)]
+
+
+def test_controller_that_does_not_count_its_starts_gets_no_good(tmp_path: Path):
+    bench = Bench(tmp_path, *({**step, "boot": 0} for step in (IDLE, IDLE, PART, DONE)), last=(0, 4)).run()
+
+    assert bench.outcomes == [(5, 5, False, "RECHECK", Reason.NOT_READY)]
+
+
+def test_camera_is_waited_for_no_longer_than_the_window_allows(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE).run()
+
+    assert 0.1 < bench.camera.timeouts[0] <= 0.2 - 0.01 - 0.02
+
+
+def test_heartbeat_goes_on_while_a_picture_is_awaited(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART | {"window_ms": 1000}, DONE)
+
+    def wait(keep_beating: Callable[[], None]) -> None:
+        until = time.monotonic() + 0.35
+        while time.monotonic() < until:
+            keep_beating()
+
+    bench.camera.before = wait
+    before = len(bench.controller.states)
+    bench.run()
+
+    assert len(bench.controller.states) - before >= 4
+
+
+def test_no_picture_in_time_is_not_decidable(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE)
+
+    def fail(keep_beating: Callable[[], None]) -> None:
+        raise CameraError("no picture")
+
+    bench.camera.before = fail
+    bench.run()
+
+    assert bench.outcomes == [(5, 5, False, "RECHECK", Reason.NO_WHOLE_PICTURE)]
+
+
+def test_result_whose_answer_was_lost_is_on_record_as_not_confirmed(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE, DONE)
+    bench.controller.send_error = ControllerError("no answer")
+    bench.run()
+
+    assert not bench.store.records[0].sent
+    assert "not confirmed by the controller" in bench.store.records[0].detail
+
+
+def test_triggers_that_come_while_the_station_lingers_are_declared(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE, PART, DONE, {"trigger_sequence": 6, "acknowledged": 5}).run(linger_s=0.02)
+
+    assert bench.outcomes[-1] == (6, 6, True, "RECHECK", Reason.NOT_READY)
+    assert bench.summary.adds_up
+
+
+def test_heartbeat_goes_on_while_the_station_lingers_and_then_it_is_offline(tmp_path: Path):
+    bench = Bench(tmp_path, IDLE, IDLE)
+
+    bench.run(linger_s=0.35)
+
+    heartbeats = [words.heartbeat for words in bench.controller.states]
+    assert len(set(heartbeats)) >= 3
+    assert State.ONLINE not in bench.controller.states[-1].state
+    assert all(State.ONLINE in words.state for words in bench.controller.states[:-1])
+
+
+def test_fault_of_a_missing_acknowledge_can_be_cleared_by_the_controller(tmp_path: Path):
+    clear = Command.ENABLE | Command.CLEAR_FAULT
+    bench = Bench(tmp_path, IDLE, IDLE, PART, ControllerError("cable"), DONE, DONE | {"command": clear}, DONE).run()
+
+    assert bench.station._signals.words().fault.name != "NO_ACKNOWLEDGE"
