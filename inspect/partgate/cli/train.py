@@ -27,11 +27,12 @@ def train(
     if missing:
         raise TrainingError(f"training needs {', '.join(missing)}; pip install 'partgate[train]'")
     from partgate.training.config import load_training
-    from partgate.training.loop import train as train_on
 
     config = load_training(
         source, preset, good_class=good_class, seed=seed, keep=str(keep.absolute()) if keep else None
     )
+    from partgate.training.loop import train as train_on  # torch takes seconds; a wrong file is told before
+
     with shown_progress() as progress:
         result = train_on(config, out, progress)
     for note in result.notes:
