@@ -15,10 +15,12 @@ from partgate.errors import ConfigError, RecordError
 from partgate.simulate.conveyor import PartOutcome
 from partgate.simulate.plc import SimulatedPlc
 from partgate.simulate.settings import PlcSettings
+from partgate.simulate.words import State, Word
 
 FAULT_LASTS_S = 0.5  # longer than both sides' watchdog of 0.3 s
 SLOW_ANSWER_MS = 150.0  # longer than a station waits for one answer
 TELL_EVERY_S = 5.0
+GOODBYE_S = 3.0  # longer than a station's heartbeat goes on after its last part
 Say = Callable[[str], None]
 
 
@@ -73,6 +75,7 @@ def run_plc(
                 say(f"{plc} listens, base register {settings.base_address}, boot {plc.boot}; Ctrl-C ends it")
                 _wait_for_station(plc, say)
                 _feed_all(plc, parts, planned, say)
+                _wait_for_goodbye(plc)
         except KeyboardInterrupt:
             say("stopped")
     report = RunReport(plc.boot, plc.counters, tuple(plc.outcomes))
@@ -114,6 +117,12 @@ def _feed_all(plc: SimulatedPlc, parts: int, planned: list[tuple[int, str]], say
             say(f"part {part}: {name}")
             FAULTS[name](plc)
         _wait(plc, lambda: plc.is_belt_empty or bool(planned and planned[0][0] <= plc.entered))
+
+
+def _wait_for_goodbye(plc: SimulatedPlc) -> None:
+    """Give a station that stops after the last part the time to say so, before the connection ends."""
+    with suppress(TimeoutError):
+        plc.wait_until(lambda: not plc.word(Word.VIS_STATE) & State.ONLINE, timeout_s=GOODBYE_S)
 
 
 def _wait(plc: SimulatedPlc, condition: Callable[[], bool]) -> None:
