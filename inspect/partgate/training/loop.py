@@ -5,7 +5,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -68,66 +69,76 @@ def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResu
         TrainingError: If the run exists, weights are missing, or the exported model is not the trained one.
     """
     started = datetime.now(UTC)
-    unfinished = _open_run(run)
-    try:
-        torch.set_num_threads(1)  # pictures are worked on in parallel; threads inside one would wait for each other
-        spec = find_backbone(config.backbone)
+    torch.set_num_threads(1)  # pictures are worked on in parallel; threads inside one would wait for each other
+    with _whole_or_nothing(run) as unfinished:
         folder = read_folder(config.data, config.good_class, independent=config.groups == "ignore")
-        sides, notes = split_pictures(folder, config.split.model_dump(), config.seed, config.stratify_by)
+        sides, split_notes = split_pictures(folder, config.split.model_dump(), config.seed, config.stratify_by)
         write_split(unfinished / SPLIT_FILE, folder, sides)
-        learned_from = [picture for picture in folder.pictures if sides[picture.file] != "test"]
 
-        # look
-        geometry = choose_geometry(learned_from, config)
-        network, weights_sha256 = _feature_network(spec, config, geometry)
-        key = f"{weights_sha256} {spec.name} {geometry.model_dump_json()} 1"
-        graph_id = hashlib.sha256(f"{key} {version('torch')}".encode()).hexdigest()
-        graph = cached_bytes(
-            f"graphs/{graph_id}.onnx",
-            lambda: export_onnx(network, geometry.height_px, geometry.width_px, ("features", *network.map_names)),
+        seen = _look(
+            [picture for picture in folder.pictures if sides[picture.file] != "test"], folder, config, progress
         )
-        found = compute_features(learned_from, OnnxEngine(graph), geometry, key, config.threads, progress)
-        _check_enough(folder, found)
-
-        # learn
-        examples = _examples(found, folder.classes)
+        examples = _examples(seen.found, folder.classes)
         head = fit_head(examples, config.head, config.seed, progress)
 
-        # export, limits on the exported model's scores, proof
         progress("export", 0, 1)
-        model = Classifier(network, head.weight, head.bias)
-        onnx = export_onnx(model, geometry.height_px, geometry.width_px, model.output_names)
-        engine = OnnxEngine(onnx)
+        model = Classifier(seen.network, head.weight, head.bias)
+        onnx = export_onnx(model, seen.geometry.height_px, seen.geometry.width_px, model.output_names)
         progress("export", 1, 1)
-        validation = [picture for picture in found.pictures if sides[picture.file] == "validation"]
-        exported = _run(engine, validation, geometry, config.threads)
+        validation = [picture for picture in seen.found.pictures if sides[picture.file] == "validation"]
+        exported = _run(OnnxEngine(onnx), validation, seen.geometry, config.threads)
         limits = _limits(config, folder, examples, head, exported)
-        proof = _prove(model, exported, validation, geometry, folder, limits, progress)
+        proof = _prove(model, exported, validation, seen.geometry, folder, limits, progress)
 
-        # leave it behind
-        facts = BackboneFacts(name=spec.name, weights_sha256=weights_sha256, licence=spec.licence, source=spec.source)
-        manifest = describe_bundle(config, folder, found, geometry, facts, proof, started)
+        manifest = describe_bundle(config, folder, seen.found, seen.geometry, seen.backbone, proof, started)
         write_bundle(unfinished / BUNDLE_FILE, manifest, onnx)
-        bundle = read_bundle(unfinished / BUNDLE_FILE)
-        recipe = first_recipe(config, folder, found, bundle, limits)
+        bundle = replace(read_bundle(unfinished / BUNDLE_FILE), path=run / BUNDLE_FILE)
+        recipe = first_recipe(config, folder, seen.found, bundle, limits)
         save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
-        notes = [
-            *folder.notes,
-            *notes,
-            *_few(limits, folder.good_class is not None),
-            *limits.warnings,
-            *found.unreadable,
-        ]
+        few = _few(limits, folder.good_class is not None)
+        notes = [*folder.notes, *split_notes, *few, *limits.warnings, *seen.found.unreadable]
         write_facts(unfinished / FACTS_FILE, config, folder, sides, head, limits, proof, notes, started)
-        os.replace(unfinished, run)
-    except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise TrainingError(f"{run}: cannot be written: {error.strerror or error}; nothing was left there") from error
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
     return TrainingResult(run, bundle, recipe, limits, counts, tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the frozen backbone saw."""
+
+    geometry: Geometry
+    network: FeatureNetwork
+    backbone: BackboneFacts
+    found: FeatureSet
+
+
+def _look(pictures: Sequence[Picture], folder: LabelledFolder, config: TrainingConfig, progress: Progress) -> _Seen:
+    spec = find_backbone(config.backbone)
+    geometry = choose_geometry(pictures, config)
+    network, weights_sha256 = _feature_network(spec, config, geometry)
+    key = f"{weights_sha256} {spec.name} {geometry.model_dump_json()} 1"
+    graph_id = hashlib.sha256(f"{key} {version('torch')}".encode()).hexdigest()
+    graph = cached_bytes(
+        f"graphs/{graph_id}.onnx",
+        lambda: export_onnx(network, geometry.height_px, geometry.width_px, ("features", *network.map_names)),
+    )
+    found = compute_features(pictures, OnnxEngine(graph), geometry, key, config.threads, progress)
+    _check_enough(folder, found)
+    facts = BackboneFacts(name=spec.name, weights_sha256=weights_sha256, licence=spec.licence, source=spec.source)
+    return _Seen(geometry, network, facts, found)
+
+
+@contextmanager
+def _whole_or_nothing(run: Path) -> Iterator[Path]:
+    """Give a folder beside ``run`` that takes its name at the end, or is removed where anything stops the training."""
+    unfinished = _open_run(run)
+    try:
+        yield unfinished
+        os.replace(unfinished, run)
+    except OSError as error:
+        raise TrainingError(f"{run}: cannot be written: {error.strerror or error}; nothing was left there") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _few(limits: ChosenLimits, is_gate: bool) -> list[str]:
