@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from partgate.configfile import dump_yaml, read_yaml
 from partgate.records.store import read_records
 
 ROOT = Path(__file__).parents[1]
@@ -36,9 +37,11 @@ def call(*arguments: str) -> None:
 
 def sort_parts(port: int, parts: int) -> None:
     """Run PLC simulator and station as two processes until all parts have left the belt."""
-    station = DEMO / "station.yaml"
-    text = (ROOT / "configs/stations/demo.yaml").read_text(encoding="utf-8")
-    station.write_text(text.replace("../../demo/", "").replace("port: 5020", f"port: {port}"), encoding="utf-8")
+    station = read_yaml(ROOT / "configs/stations/demo.yaml")
+    station |= {"recipe": "run", "records": {"folder": "records"}}
+    station["camera"] |= {"folder": "solar-cells", "labels": "run/split.csv", "split": "test"}  # never seen in learning
+    station["controller"]["port"] = port
+    (DEMO / "station.yaml").write_bytes(dump_yaml(station))
     command = ["simulate", "plc", "--port", str(port), "--parts", str(parts), "--interval-ms", str(INTERVAL_MS),
                "--log", "demo/plc.json"]  # fmt: skip
     print(f"$ partgate {' '.join(command)} &", flush=True)

@@ -20,6 +20,7 @@ from partgate.simulate.words import State, Word
 FAULT_LASTS_S = 0.5  # longer than both sides' watchdog of 0.3 s
 SLOW_ANSWER_MS = 150.0  # longer than a station waits for one answer
 TELL_EVERY_S = 5.0
+GOODBYE_SCANS = 20  # for what the station still writes behind its goodbye
 GOODBYE_S = 3.0  # longer than a station's heartbeat goes on after its last part
 Say = Callable[[str], None]
 
@@ -123,6 +124,8 @@ def _wait_for_goodbye(plc: SimulatedPlc) -> None:
     """Give a station that stops after the last part the time to say so, before the connection ends."""
     with suppress(TimeoutError):
         plc.wait_until(lambda: not plc.word(Word.VIS_STATE) & State.ONLINE, timeout_s=GOODBYE_S)
+        said = plc.scans
+        plc.wait_until(lambda: plc.scans >= said + GOODBYE_SCANS, timeout_s=GOODBYE_S)
 
 
 def _wait(plc: SimulatedPlc, condition: Callable[[], bool]) -> None:
