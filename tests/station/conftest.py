@@ -26,6 +26,7 @@ from partgate.station.loop import Station
 from partgate.station.watch import WatchedCamera
 
 WAIT_S = 20
+WINDOW_MS = 400  # roomy: a busy machine may stop a process for a while
 GOOD, DEFECT, TORN = "good", "defect", "torn"
 
 
@@ -148,7 +149,8 @@ def make_line(tmp_path: Path) -> Iterator[MakeLine]:
         boot: int = 1,
     ) -> Line:  # fmt: skip
         if plc is None:
-            plc = SimulatedPlc(PlcSettings(boot=boot, conveyor=ConveyorSettings(interval_ms=interval_ms)))
+            belt = ConveyorSettings(interval_ms=interval_ms)
+            plc = SimulatedPlc(PlcSettings(boot=boot, conveyor=belt, window_ms=WINDOW_MS))
             plc.start()
             plcs.append(plc)
         lines.append(Line(tmp_path / f"line{len(lines)}", plc, parts, shadow=shadow))

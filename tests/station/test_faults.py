@@ -12,7 +12,7 @@ from partgate.errors import EngineError
 from partgate.parts import Reason
 from partgate.simulate.words import Word
 
-from .conftest import DEFECT, GOOD, TORN, WAIT_S, MakeLine
+from .conftest import DEFECT, GOOD, TORN, WAIT_S, WINDOW_MS, MakeLine
 
 REJECT_LANE, GOOD_LANE = 0, 1
 
@@ -65,7 +65,7 @@ def test_late_good_is_sent_as_too_late_and_its_part_is_rejected(make_line: MakeL
     line.plc.feed(1)
     assert line.inspector.entered.wait(WAIT_S)
     started = line.plc.scans
-    line.plc.wait_until(lambda: line.plc.scans >= started + 25, timeout_s=WAIT_S)
+    line.plc.wait_until(lambda: line.plc.scans >= started + WINDOW_MS // 10 + 5, timeout_s=WAIT_S)
 
     line.inspector.may_go_on.set()
 

@@ -19,7 +19,7 @@ from partgate.station.loop import Station
 
 from .conftest import PlayedInspector, make_recipe
 
-AGE_S = 0.05
+AGE_S = 0.15  # roomy: a busy machine may stop a process for tens of milliseconds
 
 
 @dataclass
