@@ -72,4 +72,6 @@ def test_same_picture_gives_the_same_numbers_from_every_thread_and_count_of_thre
 
 
 def test_warming_up_works_on_an_empty_picture(engine: OnnxEngine) -> None:
-    engine.warm_up()
+    engine.warm_up(times=2)
+
+    assert engine.run(np.zeros((engine.height_px, engine.width_px, 3), np.uint8))[0].shape == (2,)

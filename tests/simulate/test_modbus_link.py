@@ -171,6 +171,7 @@ def test_request_of_a_client_that_gave_up_is_executed_after_the_thaw(plc, good_b
     plc.thaw()
 
     plc.wait_until(lambda: plc.word(Word.ACK_SEQ) == 4, SOON_S)
+    assert [write.sequence for write in plc.writes] == [4]
 
 
 def test_request_that_came_before_the_cable_was_cut_is_executed_after_the_thaw(plc, good_block):

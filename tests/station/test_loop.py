@@ -235,6 +235,13 @@ def test_sequence_that_goes_back_is_a_restart_and_not_sixty_thousand_misses(tmp_
     assert bench.outcomes == [(1, 2, True, "RECHECK", Reason.NOT_READY)]
 
 
+def test_station_that_was_off_for_nearly_a_round_declares_all_of_it(tmp_path: Path):
+    bench = Bench(tmp_path, *[{"trigger_sequence": 40_004, "acknowledged": 40_004}] * 3, last=(1, 4)).run()
+
+    assert bench.outcomes == [(5, 40_004, True, "RECHECK", Reason.NOT_READY)]
+    assert bench.summary.missed_before == 40_000
+
+
 def test_controller_that_does_not_count_its_starts_gets_no_good(tmp_path: Path):
     bench = Bench(tmp_path, *({**step, "boot": 0} for step in (IDLE, IDLE, PART, DONE)), last=(0, 4)).run()
 

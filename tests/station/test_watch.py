@@ -1,6 +1,7 @@
 """The watched camera: a hung driver never hangs the loop, a late picture is never handed out, a lost one comes back."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Self
 
@@ -73,6 +74,11 @@ def nothing() -> None:
     """Wait without doing anything."""
 
 
+def comes_true(condition: Callable[[], bool]) -> bool:
+    pause = threading.Event()
+    return any(condition() or pause.wait(0.01) for _ in range(1000))
+
+
 def test_picture_of_the_camera_is_handed_out(watch):
     camera = watch(7)
 
@@ -121,13 +127,7 @@ def test_cable_pulled_while_idle_is_noticed(watch):
     camera = watch(1)
     PlayedConfig.cameras[0].gone = True
 
-    pause = threading.Event()
-    for _ in range(1000):
-        if camera.is_lost:
-            break
-        pause.wait(0.01)
-
-    assert camera.is_lost
+    assert comes_true(lambda: camera.is_lost)
 
 
 def test_driver_that_never_comes_back_counts_as_lost(watch):
@@ -136,13 +136,7 @@ def test_driver_that_never_comes_back_counts_as_lost(watch):
     with pytest.raises(CameraError):
         camera.grab(0.01, nothing)
 
-    pause = threading.Event()
-    for _ in range(1000):
-        if camera.is_lost:
-            break
-        pause.wait(0.01)
-
-    assert camera.is_lost
+    assert comes_true(lambda: camera.is_lost)
     release.set()
 
 
@@ -171,11 +165,7 @@ def test_lost_camera_is_opened_again_and_gives_pictures(watch):
     with pytest.raises(CameraLostError, match="cable"):
         camera.grab(WAIT_S, nothing)
 
-    pause = threading.Event()
-    for _ in range(1000):
-        if not camera.is_lost:
-            break
-        pause.wait(0.01)
+    assert comes_true(lambda: not camera.is_lost)
 
     assert camera.grab(WAIT_S, nothing).source == "4"
     assert PlayedConfig.cameras[0].opened == 2
@@ -187,11 +177,7 @@ def test_bug_in_a_driver_is_a_lost_camera_and_not_the_end_of_the_watch(watch):
     with pytest.raises(CameraError):
         camera.grab(0.5, nothing)
 
-    pause = threading.Event()
-    for _ in range(1000):
-        if not camera.is_lost:
-            break
-        pause.wait(0.01)
+    assert comes_true(lambda: not camera.is_lost)
     assert camera.grab(WAIT_S, nothing).source == "5"
 
 

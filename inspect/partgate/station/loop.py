@@ -38,7 +38,7 @@ class Station:
         self._facts, self._controller, self._camera = facts, controller, camera
         self._inspector, self._store = inspector, store
         self._signals = Signals(inspector, camera, store, inspector.recipe.number, shadow=facts.shadow)
-        self._is_open = self._is_told = False
+        self._is_open = self._is_told = self._has_connected = False
         self._last: tuple[int, int] | None = None  # boot and sequence of the newest trigger accounted for
         self._polled_at = 0.0
         self._waiting: tuple[Record, float] | None = None  # sent, not acknowledged yet; until when
@@ -78,16 +78,22 @@ class Station:
         self._polled_at = time.monotonic()
         words = self._controller.read()
         self._signals.start_listening(words)
-        self._resynchronise(words)
+        self._resynchronise(words, was_off=not self._has_connected)
+        self._has_connected = True
         if self._is_told:
             logger.warning("%s is back", self._controller)
         self._is_told = False
 
-    def _resynchronise(self, words: ControllerWords) -> None:
-        """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed."""
+    def _resynchronise(self, words: ControllerWords, *, was_off: bool = False) -> None:
+        """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed.
+
+        A station that was off for a night may find the sequence nearly a round further; one that has just read it may
+        not, so there a sequence that went back is a controller that restarted without counting its start.
+        """
         known, self._last = self._last, (words.boot, words.trigger_sequence)
         if known is not None:
-            before = known[1] if known[0] == words.boot and not _went_back(known[1], words.trigger_sequence) else 0
+            restarted = known[0] != words.boot or (not was_off and _went_back(known[1], words.trigger_sequence))
+            before = 0 if restarted else known[1]
             if words.trigger_sequence not in (0, before):
                 first = before % 65535 + 1
                 lost = self._declare_missed(
