@@ -25,7 +25,7 @@ from partgate.parts import Prediction, Verdict
 from partgate.training.config import TrainingConfig, load_training
 from partgate.training.features import cached_bytes, compute_features
 from partgate.training.head import Examples, fit_head
-from partgate.training.loop import choose_geometry
+from partgate.training.look import choose_geometry
 
 SORTED_BY_CLASS = frozenset({"steel_strip"})  # no class is the good one
 ONE_GROUP = frozenset({"screw_presence"})  # nothing but folds by picture is possible

@@ -17,7 +17,8 @@ from partgate.inference.inspector import Inspector
 from partgate.parts import Verdict
 from partgate.recipe import load_recipe
 from partgate.training.config import PRESET_FOLDER, TrainingConfig, load_training, preset_names
-from partgate.training.loop import choose_geometry, train
+from partgate.training.look import choose_geometry
+from partgate.training.loop import train
 
 MakeFolder = Callable[..., Path]
 SMALL = {"image_size_px": 96}

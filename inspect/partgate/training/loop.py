@@ -1,6 +1,5 @@
 """From labelled folder to bundle and recipe, in one order of events that can be read top to bottom."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +18,21 @@ from partgate.data.labels_csv import SPLITS
 from partgate.data.split import SPLIT_FILE, split_pictures, write_split
 from partgate.errors import DataError, TrainingError
 from partgate.evaluation.threshold import ChosenLimits, choose_limits
-from partgate.imaging import crop_region, read_picture
-from partgate.inference.bundle import BackboneFacts, Bundle, Geometry, read_bundle, write_bundle
+from partgate.inference.bundle import Bundle, Geometry, read_bundle, write_bundle
 from partgate.inference.engine import PROBABILITIES, OnnxEngine
 from partgate.inference.inspector import to_prediction
-from partgate.models.backbones import load_backbone
-from partgate.models.classifier import Classifier, FeatureNetwork
+from partgate.models.classifier import Classifier
 from partgate.models.export import Proof, export_onnx, prove_equal
-from partgate.models.registry import BackboneSpec, find_backbone
 from partgate.parts import Image
 from partgate.recipe import Limits, Recipe, save_recipe
 from partgate.training.config import TrainingConfig
-from partgate.training.features import FeatureSet, Progress, cached_bytes, compute_features, read_part
+from partgate.training.features import FeatureSet, Progress, read_part
 from partgate.training.head import Examples, FittedHead, fit_head
+from partgate.training.look import look
 from partgate.training.outcome import describe_bundle, first_recipe, write_facts
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
-_GRID_PX = 32  # what the networks' strides divide
-_MOST_ELONGATED = 4.0  # width / height; beyond, too few rows remain
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
-_SAMPLED = 50  # pictures whose size tells the usual aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +68,8 @@ def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResu
         sides, split_notes = split_pictures(folder, config.split.model_dump(), config.seed, config.stratify_by)
         write_split(unfinished / SPLIT_FILE, folder, sides)
 
-        seen = _look(
-            [picture for picture in folder.pictures if sides[picture.file] != "test"], folder, config, progress
-        )
+        seen = look([picture for picture in folder.pictures if sides[picture.file] != "test"], config, progress)
+        _check_enough(folder, seen.found)
         examples = _examples(seen.found, folder.classes)
         head = fit_head(examples, config.head, config.seed, progress)
 
@@ -100,32 +92,6 @@ def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResu
         write_facts(unfinished / FACTS_FILE, config, folder, sides, head, limits, proof, notes, started)
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
     return TrainingResult(run, bundle, recipe, limits, counts, tuple(notes))
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the frozen backbone saw."""
-
-    geometry: Geometry
-    network: FeatureNetwork
-    backbone: BackboneFacts
-    found: FeatureSet
-
-
-def _look(pictures: Sequence[Picture], folder: LabelledFolder, config: TrainingConfig, progress: Progress) -> _Seen:
-    spec = find_backbone(config.backbone)
-    geometry = choose_geometry(pictures, config)
-    network, weights_sha256 = _feature_network(spec, config, geometry)
-    key = f"{weights_sha256} {spec.name} {geometry.model_dump_json()} 1"
-    graph_id = hashlib.sha256(f"{key} {version('torch')}".encode()).hexdigest()
-    graph = cached_bytes(
-        f"graphs/{graph_id}.onnx",
-        lambda: export_onnx(network, geometry.height_px, geometry.width_px, ("features", *network.map_names)),
-    )
-    found = compute_features(pictures, OnnxEngine(graph), geometry, key, config.threads, progress)
-    _check_enough(folder, found)
-    facts = BackboneFacts(name=spec.name, weights_sha256=weights_sha256, licence=spec.licence, source=spec.source)
-    return _Seen(geometry, network, facts, found)
 
 
 @contextmanager
@@ -160,35 +126,6 @@ def _open_run(run: Path) -> Path:
     except OSError as error:
         raise TrainingError(f"{run}: cannot be written: {error.strerror}; name a folder on a writable disk") from error
     return unfinished
-
-
-def choose_geometry(pictures: Sequence[Picture], config: TrainingConfig) -> Geometry:
-    """Return an input size with the wanted number of pixels and the usual aspect of the parts.
-
-    A long part keeps its proportions without grey borders; sides are multiples of 32 px.
-
-    Raises:
-        DataError: If no picture can be read.
-    """
-    aspects = []
-    for picture in pictures[:: max(1, len(pictures) // _SAMPLED)]:
-        try:
-            height, width = crop_region(read_picture(picture.path), config.region).shape[:2]
-        except DataError:
-            continue  # named later, with all others
-        aspects.append(width / height)
-    if not aspects:
-        raise DataError(f"{config.data}: none of the sampled pictures can be read with region {config.region}")
-    aspect = float(np.clip(np.median(aspects), 1 / _MOST_ELONGATED, _MOST_ELONGATED))
-    width = max(1, round(config.image_size_px * aspect**0.5 / _GRID_PX)) * _GRID_PX
-    height = max(1, round(config.image_size_px / aspect**0.5 / _GRID_PX)) * _GRID_PX
-    return Geometry(region=config.region, height_px=height, width_px=width)
-
-
-def _feature_network(spec: BackboneSpec, config: TrainingConfig, geometry: Geometry) -> tuple[FeatureNetwork, str]:
-    backbone, sha256 = load_backbone(spec, config.weights, config.weights_sha256)
-    network = FeatureNetwork(spec, backbone, geometry.height_px, geometry.width_px)
-    return network.eval(), sha256
 
 
 def _check_enough(folder: LabelledFolder, found: FeatureSet) -> None:
