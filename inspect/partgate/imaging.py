@@ -1,8 +1,9 @@
-"""Array functions that training and the line share: reading, region, aspect-safe resize.
+"""Array functions that training and the line share: reading, regions and tiles, aspect-safe resize.
 
 What a model learned on and what it judges pass through the same functions here, so the pixels are equal.
 """
 
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -134,15 +135,68 @@ def crop_region(image: Image, region: Region | None) -> Image:
     """
     if region is None:
         return image
+    check_region(region, *image.shape[:2])
     x_min, y_min, x_max, y_max = region
-    height, width = image.shape[:2]
-    if not (0 <= x_min < x_max <= width and 0 <= y_min < y_max <= height):
-        raise DataError(f"region {list(region)} must lie inside the picture of {width} x {height} px")
     return image[y_min:y_max, x_min:x_max]
 
 
-def fit_picture(image: Image, region: Region | None, height_px: int, width_px: int) -> Image:
-    """Return the region scaled into a fixed size with its aspect kept; what stays free is grey.
+def check_region(region: Region, height_px: int, width_px: int, name: str | None = None) -> None:
+    """Refuse a region that does not lie inside a picture of this size.
+
+    Args:
+        region: In pixels of the picture.
+        height_px: Height of the picture.
+        width_px: Width of the picture.
+        name: What the user calls the region, for the message.
+
+    Raises:
+        DataError: If a part of it lies outside, or it is empty.
+    """
+    x_min, y_min, x_max, y_max = region
+    if not (0 <= x_min < x_max <= width_px and 0 <= y_min < y_max <= height_px):
+        who = "region" if name is None else f"region '{name}'"
+        raise DataError(f"{who} {list(region)} must lie inside the picture of {width_px} x {height_px} px")
+
+
+def cut_tiles(region: Region, rows: int, columns: int, overlap: float) -> tuple[Region, ...]:
+    """Return the tiles that cover a region, row by row, all of one size.
+
+    A defect on the border of one tile lies whole in its neighbour as long as it is smaller than what they share.
+
+    Args:
+        region: What to cut, in pixels.
+        rows: Tiles one below the other.
+        columns: Tiles side by side.
+        overlap: Share of a tile's side that it has in common with the next one, 0 to below 0.5; rounded to whole
+            pixels, rather more than less.
+
+    Returns:
+        ``rows * columns`` boxes in pixels of the same picture.
+
+    Example:
+        >>> cut_tiles((0, 0, 19, 10), 1, 2, 0.1)  # two of 10 px that share one
+        ((0, 0, 10, 10), (9, 0, 19, 10))
+    """
+    x_min, y_min, x_max, y_max = region
+    across = _cut_length(x_max - x_min, columns, overlap)
+    down = _cut_length(y_max - y_min, rows, overlap)
+    return tuple(
+        (x_min + left, y_min + top, x_min + right, y_min + bottom) for top, bottom in down for left, right in across
+    )
+
+
+def _cut_length(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
+    if count == 1:
+        return [(0, length)]
+    side = math.ceil(round(length / (count - (count - 1) * overlap), 6))  # rounded: 19 / 1.9 is 10, not a hair more
+    starts = [i * (length - side) // (count - 1) for i in range(count)]
+    return [(start, start + side) for start in starts]
+
+
+def fit_picture(
+    image: Image, region: Region | None, height_px: int, width_px: int, *, keeps_aspect: bool = True
+) -> Image:
+    """Return the region scaled into a fixed size.
 
     Shrinking averages areas. Far larger pictures are first brought to four times the size by lines, which differs by
     0.3 grey levels and takes a quarter of the time.
@@ -152,6 +206,7 @@ def fit_picture(image: Image, region: Region | None, height_px: int, width_px: i
         region: What to cut out first, in pixels of ``image``.
         height_px: Height of the result.
         width_px: Width of the result.
+        keeps_aspect: Scale height and width alike and leave the rest grey; else the region fills the result.
 
     Returns:
         Picture, shape (height_px, width_px, 3), uint8, RGB, contiguous.
@@ -164,11 +219,14 @@ def fit_picture(image: Image, region: Region | None, height_px: int, width_px: i
     """
     cut = crop_region(image, region)
     height, width = cut.shape[:2]
-    scale = min(height_px / height, width_px / width)
-    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+    inner_height, inner_width = height_px, width_px
+    if keeps_aspect:
+        scale = min(height_px / height, width_px / width)
+        inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
     if height >= 4 * inner_height and width >= 4 * inner_width:
         cut = np.asarray(cv2.resize(cut, (4 * inner_width, 4 * inner_height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    is_shrunk = inner_height * inner_width < height * width
+    how = cv2.INTER_AREA if is_shrunk else cv2.INTER_LINEAR
     small = cv2.resize(cut, (inner_width, inner_height), interpolation=how)
     if (inner_height, inner_width) == (height_px, width_px):
         return np.ascontiguousarray(small, dtype=np.uint8)

@@ -83,6 +83,7 @@ class Prediction:
     probabilities: Mapping[str, float]  # per class, summing to 1
     predicted_class: str  # most likely of all classes
     defect_class: str | None  # most likely class that is not the good one; None where nothing but good exists
+    region: str | None = None  # named region or tile that this is about, the worst of them; None where there is but one
 
 
 @dataclass(frozen=True, slots=True)

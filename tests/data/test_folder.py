@@ -186,7 +186,7 @@ def test_same_picture_under_two_labels_is_refused_with_both_files(tmp_path: Path
 
     assert str(caught.value) == (
         f"{tmp_path}: the same picture stands under two labels: 'good/a.png' is 'good', 'scratch/b.png' is 'scratch'\n"
-        "keep each under its true label and remove the other"
+        "keep each under its true label and remove the other, or name it under leave_out in findings.yaml"
     )
 
 

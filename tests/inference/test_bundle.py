@@ -54,7 +54,7 @@ def test_what_was_written_is_read_back(tmp_path: Path, make_manifest: Callable[.
 
     assert bundle.model == b"the graph"
     assert bundle.id == hashlib.sha256(b"the graph").hexdigest()
-    assert bundle.manifest == manifest.model_copy(update={"parts": {"model.onnx": bundle.id}})
+    assert bundle.manifest == manifest.model_copy(update={"format": 1, "parts": {"model.onnx": bundle.id}})
     assert bundle.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -1,148 +1,110 @@
-"""Every backbone of the registry: train → export → proof on tiny made pictures, and weights from a file."""
+"""The registry: every backbone learns, is exported and proven on tiny made pictures; what is unknown is named."""
 
 import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+import torchvision
 
-from partgate.decision import DecisionRule
-from partgate.errors import ConfigError, TrainingError
-from partgate.inference.engine import PROBABILITIES, OnnxEngine
-from partgate.models.backbones import build_backbone, load_backbone, make_static
-from partgate.models.classifier import Classifier, FeatureNetwork
-from partgate.models.export import export_onnx, prove_equal
+from partgate.errors import ConfigError
+from partgate.inference.bundle import read_bundle
+from partgate.models.backbones import build_backbone, make_static
 from partgate.models.registry import BACKBONES, find_backbone
+from partgate.models.split import branch_after, maps_at
+from partgate.training.config import load_training
+from partgate.training.loop import train
 
-CLASSES = ("defect", "good")
-RULE = DecisionRule(0.5, 0.5)
-SIZE = 64
-
-
-def made_classifier(name: str) -> Classifier:
-    torch.manual_seed(0)
-    network = FeatureNetwork(find_backbone(name), build_backbone(find_backbone(name)).eval(), SIZE, SIZE)
-    with torch.inference_mode():
-        size = network(torch.zeros(1, SIZE, SIZE, 3, dtype=torch.uint8))[0].shape[1]
-    weight = np.random.default_rng(0).normal(size=(2, size)) / size
-    return Classifier(network, weight, np.zeros(2))
-
-
-def made_pictures(count: int = 3) -> list[np.ndarray]:
-    return list(np.random.default_rng(1).integers(0, 255, (count, SIZE, SIZE, 3), np.uint8))
+OF_TIMM = ("timm/mobilenetv4_conv_small", "timm/convnext_atto")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_exported_backbone_says_the_same_as_the_trained_one(name: str):
-    model = made_classifier(name)
-    engine = OnnxEngine(export_onnx(model, SIZE, SIZE, model.output_names))
-    pictures = made_pictures()
-    exported = np.array([engine.run(picture, (PROBABILITIES,))[0] for picture in pictures])
-
-    proof = prove_equal(model, exported, pictures, RULE, CLASSES, "good")
-
-    assert proof.pictures == 3
-    assert proof.largest_difference < 1e-4
-    assert engine.outputs == model.output_names
-
-
-def test_export_that_differs_from_the_trained_model_is_refused():
-    model = made_classifier("efficientnet_lite0")
-    exported = np.full((3, 2), 0.5, np.float32)
-
-    with pytest.raises(TrainingError, match=r"differs from the trained one: .*no bundle was written"):
-        prove_equal(model, exported, made_pictures(), DecisionRule(0.01, 0.01), CLASSES, "good")
-
-
-def test_export_with_one_changed_verdict_is_refused_however_near_the_scores_are():
-    model = made_classifier("efficientnet_lite0")
-    with torch.inference_mode():
-        trained = model(torch.from_numpy(made_pictures()[0][None]))[0].numpy()
-    limit = float(trained[0][0]) + 1e-6
-    exported = trained + np.array([[2e-6, -2e-6]], np.float32)
-
-    with pytest.raises(TrainingError, match="1 of 1 verdicts changed"):
-        prove_equal(model, exported, made_pictures()[:1], DecisionRule(limit, limit), CLASSES, "good")
-
-
-def test_fixed_padding_gives_the_same_as_the_padding_at_run_time():
+@pytest.mark.parametrize("name", [*sorted(BACKBONES), *OF_TIMM])
+def test_backbone_with_any_weights_learns_and_its_bundle_is_proven(
+    name: str, make_folder: Callable[..., Path], tmp_path: Path
+):
     torch.manual_seed(0)
-    model = build_backbone(find_backbone("efficientnet_lite0")).eval()
-    picture = torch.rand(1, 3, 96, 64)
+    weights = tmp_path / "weights.pth"
+    torch.save(build_backbone(find_backbone(name)).state_dict(), weights)
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    data = make_folder(tmp_path / "parts", {"good": 12, "spot": 12})
+    config = load_training(data, backbone=name, weights=str(weights), weights_sha256=sha256, image_size_px=64)
+
+    train(config, tmp_path / "run", lambda step, done, total: None)
+
+    manifest = read_bundle(tmp_path / "run" / "model.partgate").manifest
+    assert (manifest.backbone.name, manifest.backbone.weights_sha256) == (name, sha256)
+    assert manifest.backbone.licence == find_backbone(name).licence
+    assert manifest.proof.pictures >= 4
+    assert manifest.proof.largest_difference <= 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_parameters_are_those_of_the_architecture(name: str):
+    with torch.device("meta"):
+        model = build_backbone(find_backbone(name))
+
+    assert find_backbone(name).parameters_m == round(sum(value.numel() for value in model.parameters()) / 1e6, 1)
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_network_can_be_cut_behind_its_last_stage(name: str):
+    spec = find_backbone(name)
+    static = make_static(build_backbone(spec).eval(), 64, 64)
+    picture = torch.rand(1, 3, 64, 64)
+    front = maps_at(static, (*spec.stages, spec.last), are_nhwc=spec.maps_are_nhwc)
+    end = branch_after(static, spec.stages[-1], spec.last, are_nhwc=spec.maps_are_nhwc)
+
     with torch.inference_mode():
-        before = model(picture)
-        after = make_static(model, 96, 64)(picture)
+        maps = front(picture)
+        (last,) = end(maps[-2])
 
-    assert torch.allclose(before, after, atol=1e-6)
-
-
-def test_weights_of_the_package_are_checked_by_their_hash_and_fit():
-    _, sha256 = load_backbone(find_backbone("efficientnet_lite0"))
-
-    assert sha256 == BACKBONES["efficientnet_lite0"].weights_sha256
-
-
-def test_weights_of_torchvision_come_from_a_file_with_its_hash(tmp_path: Path):
-    torch.manual_seed(3)
-    saved = build_backbone(find_backbone("mobilenet_v3_large"))
-    path = tmp_path / "weights.pth"
-    torch.save(saved.state_dict(), path)
-
-    loaded, _ = load_backbone(find_backbone("mobilenet_v3_large"), path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-    for name, value in saved.state_dict().items():
-        assert torch.equal(value, loaded.state_dict()[name])
-
-
-def test_weights_without_a_hash_are_refused_and_the_hash_is_told(tmp_path: Path):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"anything")
-
-    with pytest.raises(TrainingError, match=f"weights_sha256: {hashlib.sha256(b'anything').hexdigest()}"):
-        load_backbone(find_backbone("resnet18"), path)
-
-
-def test_weights_with_another_hash_are_refused(tmp_path: Path):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"anything")
-
-    with pytest.raises(TrainingError, match=f"must be {'0' * 64}"):
-        load_backbone(find_backbone("resnet18"), path, "0" * 64)
-
-
-def test_file_that_is_no_state_dict_of_the_backbone_is_refused(tmp_path: Path):
-    path = tmp_path / "weights.pth"
-    torch.save({"layer": torch.zeros(1)}, path)
-
-    with pytest.raises(TrainingError, match="are no state dict of 'resnet18'"):
-        load_backbone(find_backbone("resnet18"), path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def test_pickle_that_runs_code_is_never_executed(tmp_path: Path):
-    path, victim = tmp_path / "weights.pth", tmp_path / "executed"
-
-    class Evil:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return exec, (f"open({str(victim)!r}, 'w').close()",)
-
-    torch.save({"layer": Evil()}, path)
-
-    with pytest.raises(TrainingError, match="no state dict"):
-        load_backbone(find_backbone("resnet18"), path, hashlib.sha256(path.read_bytes()).hexdigest())
-    assert not victim.exists()
-
-
-def test_backbone_without_a_package_asks_for_a_file():
-    with pytest.raises(TrainingError, match="name a file with weights: and weights_sha256:"):
-        load_backbone(find_backbone("resnet50"))
-
-
-def test_unknown_backbone_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"did you mean 'efficientnet_lite\d'"):
-        find_backbone("efficientnet_lite")
+    assert [one.shape[-1] for one in maps] == sorted((one.shape[-1] for one in maps), reverse=True)
+    assert last.shape[-2:] == (2, 2)
+    assert torch.equal(last, maps[-1])
 
 
 def test_every_backbone_states_licence_and_source():
     assert all(spec.licence and spec.source for spec in BACKBONES.values())
+
+
+def test_every_backbone_has_weights_from_a_package_or_by_download():
+    assert all(bool(spec.package) != bool(spec.published) for spec in BACKBONES.values())
+
+
+def test_published_weights_are_torchvisions_default_and_its_name_begins_the_hash():
+    for spec in BACKBONES.values():
+        if spec.published:
+            weights = torchvision.models.get_model_weights(spec.architecture)
+            assert weights[spec.published] is weights.DEFAULT
+            assert len(weights.DEFAULT.url.removesuffix(".pth").rsplit("-", 1)[1]) >= 8
+
+
+def test_normalisation_is_that_of_torchvisions_weights():
+    for spec in BACKBONES.values():
+        if spec.published:
+            presets = torchvision.models.get_model_weights(spec.architecture)[spec.published].transforms()
+            assert (tuple(presets.mean), tuple(presets.std)) == (spec.mean, spec.std)
+            assert presets.crop_size == [spec.input_px]
+
+
+def test_unknown_backbone_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"and timm/NAME for any of timm's; did you mean 'efficientnet_lite\d'"):
+        find_backbone("efficientnet_lite")
+
+
+def test_backbone_of_timm_without_timm_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("partgate.models.registry.find_spec", lambda name: None)
+
+    with pytest.raises(ConfigError, match=r"backbone 'timm/resnet26': needs timm; pip install 'partgate\[train\]'"):
+        find_backbone("timm/resnet26")
+
+
+def test_registry_is_read_without_torch():
+    code = "import sys; import partgate.models.registry as r; r.find_backbone('swin_t'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

@@ -32,6 +32,7 @@ def predict(
             "file": str(path), "verdict": decision.verdict.name, "reason": int(decision.reason),
             "detail": decision.detail, "lane": inspection.lane, "defect_score": found if found == found else None,
             "predicted_class": prediction.predicted_class if prediction else None,
+            "region": prediction.region if prediction else None,
             "probabilities": dict(prediction.probabilities) if prediction else None,
         })  # fmt: skip
     if as_json:

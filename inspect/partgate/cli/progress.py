@@ -10,6 +10,10 @@ Progress = Callable[[str, int, int], None]
 _STEPS = {
     "features": "looking at pictures",
     "head": "learning",
+    "views": "looking at augmented pictures",
+    "pictures": "keeping pictures",
+    "fine-tuning": "fine-tuning",
+    "look-alikes": "looking for the same part",
     "export": "exporting",
     "proof": "proving exported = trained",
     "judge": "judging pictures",

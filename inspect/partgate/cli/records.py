@@ -26,6 +26,7 @@ def list_(
 ) -> None:
     """Show the newest records, oldest first."""
     from partgate.glossary import text
+    from partgate.parts import Reason
     from partgate.records.store import read_records
 
     for row in read_records(folder, station, last):
@@ -33,8 +34,9 @@ def list_(
         kind = "MISSED" if row["missed"] else row["verdict"]
         trigger = f"{row['boot']}/{row['sequence']}"
         why = text(f"reason.{row['reason']}", "en") if row["reason"] else ""
+        where = row["detail"] if row["reason"] in (Reason.MODEL, Reason.RECHECK_BAND) else ""
         facts = f"{row['id']:>7} {row['at'][:23]} {trigger:>10} {kind:<8} lane {row['lane']} {score}"
-        print(f"{facts} {row['source'] or ''} {why}".rstrip())
+        print(" ".join(filter(None, [facts, row["source"], why, where])))
 
 
 @app.command()

@@ -15,12 +15,17 @@ _NEEDED = ("torch", "torchvision", "timm", "sklearn", "onnx", "onnxscript")
 def train(
     source: Annotated[Path, typer.Argument(help="Labelled folder, or a YAML file like those in configs/training/.")],
     out: Annotated[Path, typer.Option("--out", help="Run folder to make; it must not exist.")],
-    preset: Annotated[str | None, typer.Option(help="quick (default); names a file of configs/training/.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="quick, standard (default) or thorough; names a file of configs/training/.")
+    ] = None,
     good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Older recipe whose name, number, lanes and class numbers are kept.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed and machine, same model.")] = None,
+    budget_minutes: Annotated[
+        float | None, typer.Option(help="Fine-tuning takes what fits into so many minutes, and says so.")
+    ] = None,
 ) -> None:
     """Learn from a labelled folder: writes the bundle, the recipe, the split and the facts into a run folder."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
@@ -29,24 +34,23 @@ def train(
     from partgate.training.config import load_training
 
     config = load_training(
-        source, preset, good_class=good_class, seed=seed, keep=str(keep.absolute()) if keep else None
-    )
+        source, preset, good_class=good_class, seed=seed, keep=str(keep.absolute()) if keep else None,
+        budget_minutes=budget_minutes,
+    )  # fmt: skip
+    from partgate.training.judged import describe_limits
     from partgate.training.loop import train as train_on  # torch takes seconds; a wrong file is told before
 
     with shown_progress() as progress:
-        result = train_on(config, out, progress)
+        result = train_on(config, out, progress, say=lambda text: print(text, flush=True))
+    if result is None:  # a further process of torchrun
+        return
     for note in result.notes:
         print(f"note: {note}")
     limits, sides = result.limits, result.sides
     print(f"pictures: {sides['train']} train, {sides['validation']} validation, {sides['test']} test")
     print(f"limits:   recheck from {limits.recheck_from:.4f}, reject from {limits.reject_from:.4f} ({limits.how})")
-    if result.recipe.good_class is None:
-        print(f"          out of fold: {limits.escapes} of {limits.n_defect + limits.n_good} sorted wrong, "
-              f"{limits.rechecks_good + limits.rechecks_defect} rechecked")  # fmt: skip
-    else:
-        print(f"          out of fold: {limits.escapes} of {limits.n_defect} defect pictures escape, "
-              f"{limits.false_rejects} of {limits.n_good} good ones are rejected, "
-              f"{limits.rechecks_good + limits.rechecks_defect} rechecked")  # fmt: skip
+    print(f"          out of fold: {describe_limits(limits, result.recipe.good_class is not None)}")
+    print(f"model:    {result.kind}, the best by out-of-fold scores")
     proof = result.bundle.manifest.proof
     print(
         f"proof:    exported = trained on {proof.pictures} pictures, largest difference {proof.largest_difference:.1e}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from partgate.data.findings import FINDINGS_FILE, read_decisions, without
 from partgate.data.labels_csv import LABELS_FILE, LabelRow, read_labels
 from partgate.errors import DataError
 from partgate.imaging import PICTURE_SUFFIXES
@@ -43,12 +44,24 @@ class LabelledFolder:
     good_class: str | None
     has_groups: bool  # the user said which pictures show the same part
     notes: tuple[str, ...]  # for the user to read; none of them stops the work
+    same_part: tuple[tuple[str, ...], ...] = ()  # files that show one part, as a person said in findings.yaml
+    different_parts: tuple[tuple[str, ...], ...] = ()  # files that look alike but each show another part
+    left_out: tuple[str, ...] = ()  # files that are not used, by findings.yaml
+    accepted: tuple[str, ...] = ()  # ids of findings that are fine, by findings.yaml
 
 
 def read_folder(
-    folder: Path, good_class: str | None = None, *, independent: bool = False, must_have_good: bool = True
+    folder: Path,
+    good_class: str | None = None,
+    *,
+    independent: bool = False,
+    must_have_good: bool = True,
+    for_check: bool = False,
 ) -> LabelledFolder:
     """Return the labelled pictures of a folder.
+
+    What a person decided in ``findings.yaml`` is obeyed: pictures left out are not there, pictures of the same part
+    are in one group.
 
     Args:
         folder: Holds a sub-folder per class, or a ``labels.csv``.
@@ -56,8 +69,11 @@ def read_folder(
         independent: Take every picture as a part of its own and ignore the columns ``group`` and ``part``; only
             byte-identical copies stay together. Figures from such a split say nothing about new parts.
         must_have_good: A folder to judge a bundle with may hold defect parts alone.
+        for_check: Do not refuse labels that contradict each other, nor classes of which none is known as the good one:
+            the check shows them.
 
     Raises:
+        ConfigError: If ``findings.yaml`` is wrong.
         DataError: If there is no folder, no picture, no good class, a wrong ``labels.csv``, or labels that contradict
             each other (the same picture or part under two labels).
     """
@@ -68,10 +84,15 @@ def read_folder(
     if not rows:
         suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
         raise DataError(f"{folder}: holds no labelled picture; put pictures ({suffixes}) into a sub-folder per class")
+    decisions = read_decisions(folder, [row.file for row in rows])
+    if decisions.leave_out:
+        rows = _leave_out(folder, rows, set(decisions.leave_out), notes)
+    same_part = without(decisions.same_part, decisions.leave_out)
     rows = sorted(rows, key=lambda row: row.file)
     hashes = [_hash(folder / row.file) for row in rows]
-    _refuse_contradictions(folder, rows, hashes)
-    groups = hashes if independent else _groups(rows, hashes)
+    if not for_check:
+        _refuse_contradictions(folder, rows, hashes)
+    groups = hashes if independent else _groups(rows, hashes, same_part)
     pictures = tuple(
         Picture(
             folder / row.file, row.file, row.label, sha256, group, row.part or None, row.weight, row.split, row.columns
@@ -82,14 +103,34 @@ def read_folder(
     if twins:
         notes.append(f"{twins} pictures are byte-identical copies of others; copies stay on one side of a split")
     classes = tuple(sorted({row.label for row in rows}))
+    must_have_good = must_have_good and not (for_check and good_class is None and len(_could_be_good(classes)) != 1)
     good = find_good_class(folder, classes, good_class) if must_have_good else good_class
     clash = [name for name in classes if good in (None, NO_GOOD_CLASS) and name in VERDICT_LANES]
-    if clash:
+    if clash and not for_check:
         raise DataError(
             f"{folder}: class '{clash[0]}' has the name of a verdict; in sorting by class give it another name"
         )
     has_groups = not independent and any(row.group or row.part for row in rows)
-    return LabelledFolder(folder, pictures, classes, None if good == NO_GOOD_CLASS else good, has_groups, tuple(notes))
+    return LabelledFolder(
+        folder,
+        pictures,
+        classes,
+        None if good == NO_GOOD_CLASS else good,
+        has_groups,
+        tuple(notes),
+        same_part,
+        without(decisions.different_parts, decisions.leave_out),
+        tuple(sorted(set(decisions.leave_out))),
+        decisions.accepted,
+    )
+
+
+def _leave_out(folder: Path, rows: Sequence[LabelRow], left_out: set[str], notes: list[str]) -> list[LabelRow]:
+    rest = [row for row in rows if row.file not in left_out]
+    if not rest:
+        raise DataError(f"{folder}: {FINDINGS_FILE} leaves out all {len(rows)} pictures; remove lines from leave_out")
+    notes.append(f"{len(left_out)} pictures are left out by {FINDINGS_FILE}, e.g. {min(left_out)!r}")
+    return rest
 
 
 def _hash(path: Path) -> str:
@@ -115,7 +156,7 @@ def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> 
         if named not in classes:
             raise DataError(f"{folder}: good class '{named}' is not among the classes: {shown}")
         return named
-    fitting = [name for name in classes if name.casefold() in GOOD_NAMES]
+    fitting = _could_be_good(classes)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -124,6 +165,10 @@ def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> 
         f"{folder}: no good class among {shown} (looked for {', '.join(GOOD_NAMES)}); "
         "name it with --good-class NAME, or --good-class none to sort by class"
     )
+
+
+def _could_be_good(classes: Sequence[str]) -> list[str]:
+    return [name for name in classes if name.casefold() in GOOD_NAMES]
 
 
 def _rows_from_folders(folder: Path, notes: list[str]) -> list[LabelRow]:
@@ -165,7 +210,8 @@ def _refuse_contradictions(folder: Path, rows: Sequence[LabelRow], hashes: Seque
     if problems:
         more = f"\n... and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
         lines = "\n".join(f"{folder}: {problem}" for problem in problems[:_MOST_SHOWN])
-        raise DataError(f"{lines}{more}\nkeep each under its true label and remove the other")
+        way_out = f"remove the other, or name it under leave_out in {FINDINGS_FILE}"
+        raise DataError(f"{lines}{more}\nkeep each under its true label and {way_out}")
 
 
 def _labelled(rows: Sequence[LabelRow]) -> str:
@@ -173,7 +219,7 @@ def _labelled(rows: Sequence[LabelRow]) -> str:
     return ", ".join(f"{row.file!r} is '{row.label}'" for row in sorted(first.values(), key=lambda row: row.label))
 
 
-def _groups(rows: Sequence[LabelRow], hashes: Sequence[str]) -> list[str]:
+def _groups(rows: Sequence[LabelRow], hashes: Sequence[str], same_part: Sequence[Sequence[str]] = ()) -> list[str]:
     """Return a group per row: rows that share a group, a part or all bytes belong together, also by way of others."""
     leader: dict[str, str] = {}
 
@@ -189,6 +235,10 @@ def _groups(rows: Sequence[LabelRow], hashes: Sequence[str]) -> list[str]:
         keys += [f"part {row.part}"] if row.part else []
         for key in keys[1:]:
             leader[find(keys[0])] = find(key)
+    picture_of = {row.file: f"picture {sha256}" for row, sha256 in zip(rows, hashes, strict=True)}
+    for together in same_part:
+        for file in together[1:]:
+            leader[find(picture_of[together[0]])] = find(picture_of[file])
     return [find(f"picture {sha256}") for sha256 in hashes]
 
 

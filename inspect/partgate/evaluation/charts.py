@@ -7,14 +7,20 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from partgate.evaluation.svg import (
+    ACCENT,
+    ACCENT_HEX,
+    FAINT,
+    INK,
+    MUTED,
+    Axis,
+    draw_line,
+    draw_rectangle,
+    wrap_svg,
+    write_text,
+)
 from partgate.glossary import format_number, format_percent, format_score, printable, text
 
-INK = "#16191d"
-MUTED = "#5d656e"
-FAINT = "#d5d9de"
-ACCENT = (11, 79, 108)  # RGB; the page's one colour
-_ACCENT_HEX = "#{:02x}{:02x}{:02x}".format(*ACCENT)
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _PX_PER_CHARACTER = 8.0  # widest common system font at 13 px, on average
 _LONGEST_NAME = 20
 
@@ -41,16 +47,16 @@ def confusion_matrix_svg(classes: Sequence[str], matrix: Sequence[Sequence[int]]
     width = left + cell_width * len(classes) + (longest * 0.78 if slanted else 4)
     height = top + cell_height * len(classes) + 4
     shapes = [
-        _text(left, 14, text("prediction", language), size=12, fill=MUTED),
-        _text(14, top + 2, text("truth", language), size=12, fill=MUTED, anchor="end", turn=-90),
+        write_text(left, 14, text("prediction", language), size=12, fill=MUTED),
+        write_text(14, top + 2, text("truth", language), size=12, fill=MUTED, anchor="end", turn=-90),
     ]
     for index, name in enumerate(names):
         x, y = left + cell_width * (index + 0.5), top + cell_height * (index + 0.5)
         heading = (x - 4, top - 10, "start", -38) if slanted else (x, top - 12, "middle", 0)
-        shapes.append(_text(heading[0], heading[1], name, anchor=heading[2], turn=heading[3], hint=classes[index]))
-        shapes.append(_text(left - 12, y - 1, name, anchor="end", weight=600, hint=classes[index]))
+        shapes.append(write_text(heading[0], heading[1], name, anchor=heading[2], turn=heading[3], hint=classes[index]))
+        shapes.append(write_text(left - 12, y - 1, name, anchor="end", weight=600, hint=classes[index]))
         total = f"n = {format_number(sum(matrix[index]), language)}"
-        shapes.append(_text(left - 12, y + 14, total, size=11, fill=MUTED, anchor="end"))
+        shapes.append(write_text(left - 12, y + 14, total, size=11, fill=MUTED, anchor="end"))
     for row, counts in enumerate(matrix):
         for column, count in enumerate(counts):
             corner = (left + cell_width * column, top + cell_height * row)
@@ -58,8 +64,8 @@ def confusion_matrix_svg(classes: Sequence[str], matrix: Sequence[Sequence[int]]
             shapes.append(_cell(corner, (cell_width, cell_height), count, sum(counts), names_here, language))
     for index in range(len(classes)):  # last, so that no neighbour paints over the frame
         x, y = left + cell_width * index, top + cell_height * index
-        shapes.append(_rect(x + 1, y + 1, cell_width - 2, cell_height - 2, "none", stroke=INK, line=2.5))
-    return _svg(width, height, text("confusion_matrix", language), shapes)
+        shapes.append(draw_rectangle(x + 1, y + 1, cell_width - 2, cell_height - 2, "none", stroke=INK, line=2.5))
+    return wrap_svg(width, height, text("confusion_matrix", language), shapes)
 
 
 def histogram_svg(
@@ -91,26 +97,26 @@ def histogram_svg(
     panels = [("good", good_counts), ("defect", defect_counts)] if good_counts else [("all", defect_counts)]
     left, right, top, panel, bars = 4.0, 556.0, 52.0, 128.0, 86.0
     bottom = top + panel * len(panels)
-    place = _Axis(edges[0], edges[-1], left, right)
+    place = Axis(edges[0], edges[-1], left, right)
     score = "defect_score" if good_counts else "sorting_score"
     axis_title = text("histogram.score", language, score=text(score, language), note=text(f"{score}.note", language))
     shapes = [_hatches(language), _recheck_band(place, recheck_from, reject_from, top, bottom)]
     for index, (kind, counts) in enumerate(panels):
         base = top + panel * (index + 1) - 6
         title = text(f"histogram.{kind}.{counted}", language, n=format_number(sum(counts), language))
-        shapes.append(_text(left, base - bars - 18, title, weight=600, halo=True))
+        shapes.append(write_text(left, base - bars - 18, title, weight=600, halo=True))
         shapes += _bars(place, edges, counts, base, bars, f"url(#{kind}-{language})", language)
-        shapes.append(_line(left, base, right, base, INK))
-    shapes.append(_text(right, top - 40, text(f"histogram.count.{counted}", language), 12, MUTED, "end"))
+        shapes.append(draw_line(left, base, right, base, INK))
+    shapes.append(write_text(right, top - 40, text(f"histogram.count.{counted}", language), 12, MUTED, "end"))
     if recheck_from != reject_from:
         shapes += _threshold(place, recheck_from, "recheck_from", top, bottom, 0, language)
     shapes += _threshold(place, reject_from, "reject_from", top, bottom, 1, language)
     for step in range(6):
         value = edges[0] + (edges[-1] - edges[0]) * step / 5
         anchor = {0: "start", 5: "end"}.get(step, "middle")
-        shapes.append(_text(place(value), bottom + 14, format_number(value, language, 1), 12, MUTED, anchor))
-    shapes.append(_text((left + right) / 2, bottom + 34, axis_title, 12, MUTED, "middle"))
-    return _svg(560, bottom + 42, text("histogram.title", language), shapes)
+        shapes.append(write_text(place(value), bottom + 14, format_number(value, language, 1), 12, MUTED, anchor))
+    shapes.append(write_text((left + right) / 2, bottom + 34, axis_title, 12, MUTED, "middle"))
+    return wrap_svg(560, bottom + 42, text("histogram.title", language), shapes)
 
 
 def rate_svg(k: int, n: int, upper: float | None, title: str, language: str) -> str:
@@ -130,17 +136,17 @@ def rate_svg(k: int, n: int, upper: float | None, title: str, language: str) -> 
         raise ValueError(f"a rate needs 0 <= k <= n and n >= 1, got k={k} and n={n}")
     rate, most = k / n, max(k / n, upper or 0.0)
     end = next(limit for limit in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, math.inf) if limit >= min(most, 1.0))
-    place = _Axis(0.0, end, 2.0, 358.0)
-    shapes = [_rect(2, 8, 356, 14, "#eceef0")]
+    place = Axis(0.0, end, 2.0, 358.0)
+    shapes = [draw_rectangle(2, 8, 356, 14, "#eceef0")]
     if k:
-        shapes.append(_rect(2, 8, max(place(rate) - 2, 2), 14, _ACCENT_HEX))
+        shapes.append(draw_rectangle(2, 8, max(place(rate) - 2, 2), 14, ACCENT_HEX))
     if upper is not None:
-        shapes.append(_line(place(rate), 15, place(upper), 15, INK, 1.5))
-        shapes.append(_line(place(upper), 7, place(upper), 23, INK, 1.5))
+        shapes.append(draw_line(place(rate), 15, place(upper), 15, INK, 1.5))
+        shapes.append(draw_line(place(upper), 7, place(upper), 23, INK, 1.5))
     for step, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         written = format_percent(end * step, language, 0 if end * step * 100 % 1 == 0 else 1)
-        shapes.append(_text(place(end * step), 40, written, 12, MUTED, anchor))
-    return _svg(360, 46, title, shapes)
+        shapes.append(write_text(place(end * step), 40, written, 12, MUTED, anchor))
+    return wrap_svg(360, 46, title, shapes)
 
 
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
@@ -154,17 +160,6 @@ def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
     if len(name) <= longest:
         return name
     return f"{name[: longest // 2]}…{name[-(longest - longest // 2 - 1) :]}"
-
-
-class _Axis:
-    """Where a value lies in pixels; values outside the axis are drawn at its end."""
-
-    def __init__(self, low: float, high: float, left: float, right: float) -> None:
-        self.low, self.high, self.left, self.right = low, high, left, right
-
-    def __call__(self, value: float) -> float:
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return self.left + share * (self.right - self.left)
 
 
 def _cell_size(n_classes: int) -> tuple[float, float]:
@@ -195,15 +190,15 @@ def _cell(
         "matrix.cell", language, truth=truth, prediction=prediction, k=written, n=format_number(total, language)
     )
     shapes = [
-        _rect(*corner, *size, fill, stroke="#ffffff" if depth else FAINT, line=1),
-        _text(x, y + 1, written, round(large, 1), ink, "middle", 600 if count else 400),
-        _text(x, y + 15, percent, 11 if size[0] > 60 else 10, ink, "middle"),
+        draw_rectangle(*corner, *size, fill, stroke="#ffffff" if depth else FAINT, line=1),
+        write_text(x, y + 1, written, round(large, 1), ink, "middle", 600 if count else 400),
+        write_text(x, y + 15, percent, 11 if size[0] > 60 else 10, ink, "middle"),
     ]
     return f"<g><title>{escape(printable(hint))}</title>{''.join(shapes)}</g>"
 
 
 def _bars(
-    place: _Axis, edges: Sequence[float], counts: Sequence[int], base: float, height: float, fill: str, language: str
+    place: Axis, edges: Sequence[float], counts: Sequence[int], base: float, height: float, fill: str, language: str
 ) -> list[str]:
     """Draw one bar with its count per bin that is not empty; a single part is still seen."""
     shapes = []
@@ -211,14 +206,14 @@ def _bars(
         if count:
             bar = max(height * count / max(counts), 2.0)
             x, right = place(low) + 1.5, place(high) - 1.5
-            shapes.append(_rect(x, base - bar, right - x, bar, fill, stroke=INK, line=1))
+            shapes.append(draw_rectangle(x, base - bar, right - x, bar, fill, stroke=INK, line=1))
             written = format_number(count, language)
-            shapes.append(_text((x + right) / 2, base - bar - 4, written, 11, INK, "middle", halo=True))
+            shapes.append(write_text((x + right) / 2, base - bar - 4, written, 11, INK, "middle", halo=True))
     return shapes
 
 
 def _threshold(
-    place: _Axis, value: float | None, name: str, top: float, bottom: float, line: int, language: str
+    place: Axis, value: float | None, name: str, top: float, bottom: float, line: int, language: str
 ) -> list[str]:
     """Draw one threshold through all panels, labelled on a line of its own above them."""
     if value is None:
@@ -227,17 +222,17 @@ def _threshold(
     label = text(f"histogram.{name}", language, value=format_score(value, language))
     before = x > (place.left + place.right) / 2
     return [
-        _line(x, y - 10, x, bottom - 6, INK, 2, "6 4" if name == "recheck_from" else ""),
-        _text(x - 6 if before else x + 6, y, label, 12, INK, "end" if before else "start", 600, halo=True),
+        draw_line(x, y - 10, x, bottom - 6, INK, 2, "6 4" if name == "recheck_from" else ""),
+        write_text(x - 6 if before else x + 6, y, label, 12, INK, "end" if before else "start", 600, halo=True),
     ]
 
 
-def _recheck_band(place: _Axis, start: float | None, end: float | None, top: float, bottom: float) -> str:
+def _recheck_band(place: Axis, start: float | None, end: float | None, top: float, bottom: float) -> str:
     """Shade what goes to a person; nothing where there is no band."""
     if start is None:
         return ""
     left, right = place(start), place(end) if end is not None else place.right
-    return _rect(left, top, right - left, bottom - top - 6, "#e9ebee") if right > left else ""
+    return draw_rectangle(left, top, right - left, bottom - top - 6, "#e9ebee") if right > left else ""
 
 
 def _hatches(language: str) -> str:
@@ -247,48 +242,7 @@ def _hatches(language: str) -> str:
     stripes = '<path d="M-1 1l2-2M0 6l6-6M5 7l2-2" stroke="#ffffff" stroke-width="1.2"/>'
     marks = {
         "good": ground.format("#ffffff") + '<circle cx="3" cy="3" r="0.8" fill="#868d95"/>',
-        "defect": ground.format(_ACCENT_HEX) + stripes,
+        "defect": ground.format(ACCENT_HEX) + stripes,
         "all": ground.format("#aeb5bc"),
     }
     return f"<defs>{''.join(tile.format(kind=kind, language=language, marks=marks[kind]) for kind in marks)}</defs>"
-
-
-def _svg(width: float, height: float, title: str, shapes: Sequence[str]) -> str:
-    """Wrap shapes into a picture that scales with its place."""
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return (
-        f'<svg {size} role="img" font-family="{_FONT}"><title>{escape(printable(title))}</title>{"".join(shapes)}</svg>'
-    )
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str, stroke: str = "", line: float = 1) -> str:
-    """Draw a rectangle."""
-    edge = f' stroke="{stroke}" stroke-width="{line}"' if stroke else ""
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}"{edge}/>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float = 1, dashes: str = "") -> str:
-    """Draw a straight line."""
-    style = f'stroke="{stroke}" stroke-width="{width}"' + (f' stroke-dasharray="{dashes}"' if dashes else "")
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {style}/>'
-
-
-def _text(
-    x: float,
-    y: float,
-    content: str,
-    size: float = 13,
-    fill: str = INK,
-    anchor: str = "start",
-    weight: int = 400,
-    turn: float = 0,
-    hint: str = "",
-    halo: bool = False,
-) -> str:
-    """Write one line; with ``halo`` a white edge keeps it readable across lines and bars."""
-    style = f'font-size="{size:g}" fill="{fill}" text-anchor="{anchor}"'
-    style += f' font-weight="{weight}"' if weight != 400 else ""
-    style += f' transform="rotate({turn:g} {x:.1f} {y:.1f})"' if turn else ""
-    style += ' paint-order="stroke" stroke="#ffffff" stroke-width="3" stroke-linejoin="round"' if halo else ""
-    title = f"<title>{escape(printable(hint))}</title>" if hint else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{title}{escape(content)}</text>'

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from partgate.evaluation import charts
+from partgate.evaluation import charts, reliability_chart
 from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.glossary import (
     check_language,
@@ -82,6 +82,8 @@ def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], lang
         limits=_limits(report),
         matrix=_matrix(report),
         histogram=_histogram(report),
+        reliability_words=Bilingual(partial(reliability_chart.reliability_words, report)),
+        reliability_diagram=_chart(partial(reliability_chart.reliability_svg, report)),
         lanes=_lanes(report),
         pictures={file: _data_uri(jpeg) for file, jpeg in thumbnails.items()},
         rows=[_class_row(report, index) for index in range(len(report["classes"]))],

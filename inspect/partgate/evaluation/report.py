@@ -32,7 +32,10 @@ from partgate.evaluation.judge import (
 )
 from partgate.evaluation.page import render_page
 from partgate.evaluation.rates import auroc, balanced_accuracy, confusion_matrix, upper_bound
+from partgate.evaluation.regions import count_regions, deciding_region, mark_region
+from partgate.evaluation.reliability import describe_reliability
 from partgate.imaging import encode_jpeg, read_picture
+from partgate.inference.bundle import Geometry
 from partgate.inference.inspector import Inspector
 from partgate.parts import Verdict
 from partgate.recipe import NO_GOOD_CLASS, recipe_path
@@ -82,7 +85,10 @@ def evaluate(
         raise DataError(f"{data}: none of {len(selection.pictures)} pictures can be read; first: {unreadable[0]}")
     report = build_report(judged, inspector, folder, selection, unreadable)
     report["recipe_sha256"] = hashlib.sha256(recipe_path(run_or_recipe).read_bytes()).hexdigest()
-    thumbnails = {entry["file"]: _thumbnail(folder.folder / entry["file"]) for entry in report["worst"]}
+    geometry = inspector.bundle.manifest.geometry
+    thumbnails = {
+        entry["file"]: _thumbnail(folder.folder / entry["file"], geometry, entry["region"]) for entry in report["worst"]
+    }
     try:
         write_atomically(out / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode())
         write_atomically(out / "predictions.csv", _predictions(judged, inspector.bundle.manifest.classes))
@@ -153,7 +159,9 @@ def build_report(
             "groups_ignored": manifest.training.groups_ignored,
             "seed": manifest.training.seed,
         },
+        "regions": count_regions(judged, manifest.geometry, good),
         "histogram": _histogram(judged, good),
+        "reliability": describe_reliability(judged, good),
         "worst": _worst(judged, good),
     }
 
@@ -260,6 +268,7 @@ def _worst(judged: Sequence[Judged], good: str | None) -> list[dict[str, Any]]:
             "verdict": one.decision.verdict.name,
             "reason": int(one.decision.reason),
             "defect_score": _finite(one.prediction.defect_score),
+            "region": deciding_region(one),
             "kind": kind,
         }
         for kind, one in sorted(mistakes, key=rank)[:_MOST_SHOWN]
@@ -270,24 +279,26 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None  # JSON knows no NaN
 
 
-def _thumbnail(path: Path) -> bytes:
+def _thumbnail(path: Path, geometry: Geometry, region: str | None) -> bytes:
     image = read_picture(path)
-    scale = _THUMBNAIL_PX / max(image.shape[:2])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    height, width = image.shape[:2]
+    scale = _THUMBNAIL_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return encode_jpeg(np.asarray(cv2.resize(image, size, interpolation=how), np.uint8), quality=80)
+    small = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+    return encode_jpeg(mark_region(small, height, width, geometry, region), quality=80)
 
 
 def _predictions(judged: Sequence[Judged], classes: Sequence[str]) -> bytes:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "part", "label", "verdict", "reason", "lane", "defect_score", "predicted_class",
-                    *(f"p_{name}" for name in classes)])  # fmt: skip
+                    *(f"p_{name}" for name in classes), "region"])  # fmt: skip
     for one in judged:
         prediction = one.prediction
         table.writerow([
             one.picture.file, one.picture.part or "", one.picture.label, one.decision.verdict.name,
             int(one.decision.reason), one.lane, f"{prediction.defect_score:.6f}", prediction.predicted_class,
-            *(f"{prediction.probabilities[name]:.6f}" for name in classes),
+            *(f"{prediction.probabilities[name]:.6f}" for name in classes), deciding_region(one) or "",
         ])  # fmt: skip
     return text.getvalue().encode()

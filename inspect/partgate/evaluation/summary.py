@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_MOST_NAMED = 4  # columns; further classes are numbered, so that the table fits the screen
+_MOST_NAMED = 4  # columns; further classes are numbered, so that the table fits the screen; regions likewise
 
 
 def summarise(report: Mapping[str, Any]) -> list[str]:
@@ -20,6 +20,8 @@ def summarise(report: Mapping[str, Any]) -> list[str]:
             f"rechecked: {report['rechecks_good']} good, {report['rechecks_defect']} defect; counted against the gate: "
             f"{report['escapes_without_recheck']} escapes, {report['false_rejects_without_recheck']} false rejects",
         ]
+    if report["regions"]:
+        lines += _regions(report["regions"])
     if report["auroc"] is not None:
         lines.append(f"AUROC {report['auroc']:.3f}, balanced accuracy {report['balanced_accuracy']:.3f}")
     data = report["data"]
@@ -37,6 +39,14 @@ def _rate(what: str, report: Mapping[str, Any], events: str, trials: str, rate: 
         return f"{k} of {n} {what}: nothing can be said without such parts"
     seen, bound = 100 * report[rate], 100 * report[f"{rate}_upper95"]
     return f"{k} of {n} {what} ({seen:.1f} %, at most {bound:.1f} %, one-sided 95 %)"
+
+
+def _regions(regions: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return where parts were rejected, the place with the most first."""
+    found = sorted(((-counts["reject"], name) for name, counts in regions.items() if counts["reject"]))
+    shown = ", ".join(f"{name} {-less}" for less, name in found[:_MOST_NAMED])
+    more = f", {len(found) - _MOST_NAMED} further places" if len(found) > _MOST_NAMED else ""
+    return [f"rejected for: {shown}{more}"] if found else []
 
 
 def _matrix(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partgate.errors import DataError
-from partgate.imaging import fit_picture
+from partgate.glossary import format_score
 from partgate.inference.bundle import Bundle, Geometry, open_pinned
 from partgate.inference.engine import PROBABILITIES, OnnxEngine, give_memory_back
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
@@ -105,12 +105,13 @@ class Inspector:
         """
         prediction: Prediction | None = None
         try:
-            faults = find_picture_faults(image, self._geometry.region, self.recipe.picture)
+            self._geometry.looks(*image.shape[:2])  # before anything is measured: names a region that lies outside
+            faults = find_picture_faults(image, self._geometry.measured_region, self.recipe.picture)
             if faults:
                 decision = Decision(Verdict.RECHECK, Reason.PICTURE_NOT_USABLE, "; ".join(faults))
             else:
                 prediction = self.predict(image)
-                decision = self._rule.decide(prediction)
+                decision = _say_where(self._rule.decide(prediction), prediction)
         except DataError as error:
             decision = Decision(Verdict.RECHECK, Reason.PICTURE_NOT_USABLE, str(error))
         except Exception as error:  # whatever an engine can throw must end in a reject, not in a stopped line
@@ -125,17 +126,34 @@ class Inspector:
         )
 
     def predict(self, image: Image) -> Prediction:
-        """Return what the model says, without a verdict.
+        """Return what the model says, without a verdict; of several looks the worst, with its name.
+
+        The worst has the highest defect score; a score that is no number is worse than all. Of equals the first counts.
 
         Raises:
-            DataError: If the region does not lie inside the picture.
+            DataError: If a region does not lie inside the picture.
+            EngineError: If the model fails on any look: the others cannot speak for it.
+        """
+        manifest = self.bundle.manifest
+        found = []
+        for look, picture in self._geometry.fit(image):
+            (probabilities,) = self._engine.run(picture, (PROBABILITIES,))
+            prediction = to_prediction(probabilities, manifest.classes, manifest.good_class)
+            found.append(replace(prediction, region=look.name))
+        return max(found, key=_badness)
+
+    @property
+    def runs_per_part(self) -> int:
+        """Return how often the engine runs for one picture."""
+        return max(1, len(self._geometry.look_names))
+
+    def rehearse(self) -> None:
+        """Run the engine as often as one picture needs it, on empty ones: what a part costs.
+
+        Raises:
             EngineError: If the model fails.
         """
-        geometry = self._geometry
-        picture = fit_picture(image, geometry.region, geometry.height_px, geometry.width_px)
-        (probabilities,) = self._engine.run(picture, (PROBABILITIES,))
-        manifest = self.bundle.manifest
-        return to_prediction(probabilities, manifest.classes, manifest.good_class)
+        self._engine.warm_up(times=self.runs_per_part)
 
     def check(self) -> None:
         """Run the engine once on an empty picture; the loop does this before it counts its heartbeat up.
@@ -144,3 +162,18 @@ class Inspector:
             EngineError: If the model fails.
         """
         self._engine.warm_up(times=1)
+
+
+def _badness(prediction: Prediction) -> float:
+    score = prediction.defect_score
+    return score if score == score else float("inf")  # NaN compares as neither more nor less: it must not get lost
+
+
+def _say_where(decision: Decision, prediction: Prediction) -> Decision:
+    """Return a decision that names the region it rests on, where there are several and the part is not good."""
+    if prediction.region is None or decision.verdict is Verdict.GOOD:
+        return decision
+    if decision.detail:
+        return replace(decision, detail=f"at '{prediction.region}': {decision.detail}")
+    score = format_score(prediction.defect_score, "en", 2)
+    return replace(decision, detail=f"{prediction.defect_class} at '{prediction.region}', score {score}")

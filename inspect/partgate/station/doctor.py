@@ -90,7 +90,7 @@ def _measure(run_or_recipe: Path | None, problems: list[str]) -> tuple[float | N
     try:
         if run_or_recipe is not None:
             inspector = Inspector.open(run_or_recipe)
-            check, what = inspector.check, f"recipe '{inspector.recipe.name}'"
+            check, what = inspector.rehearse, f"recipe '{inspector.recipe.name}'"
         else:
             engine = OnnxEngine(files("partgate.inference").joinpath(_PROBE).read_bytes())
             check, what = lambda: engine.warm_up(times=1), "a network as large as the default backbone"

@@ -11,8 +11,10 @@ from partgate.data.split import DEFAULT_SHARES
 from partgate.errors import ConfigError
 from partgate.evaluation.threshold import Wishes
 from partgate.imaging import Region
+from partgate.inference.bundle import TileCount
+from partgate.training.augment import DEFAULT_TRANSFORMS, Flip, Transform
 
-DEFAULT_PRESET = "quick"
+DEFAULT_PRESET = "standard"
 _INSIDE_PACKAGE = Path(__file__).parents[1] / "configs" / "training"
 _INSIDE_CHECKOUT = Path(__file__).parents[3] / "configs" / "training"
 PRESET_FOLDER = _INSIDE_PACKAGE if _INSIDE_PACKAGE.is_dir() else _INSIDE_CHECKOUT
@@ -26,6 +28,10 @@ class SplitShares(Settings):
         default=DEFAULT_SHARES["validation"], gt=0, lt=1, description="proof, and limits with train"
     )
     test: float = Field(default=DEFAULT_SHARES["test"], gt=0, lt=1, description="never seen before the report")
+    by: Literal["group", "picture"] = Field(
+        default="group",
+        description="'picture' splits although groups are known: figures are not independent and say so everywhere",
+    )
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
@@ -39,7 +45,7 @@ class HeadSettings(Settings):
     """The regularised linear head on frozen features."""
 
     regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(0.001, 0.003, 0.01, 0.03),
+        default=(0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03),
         min_length=1,
         description="inverse strengths C to choose from, by the log loss of out-of-fold scores; smaller is smoother",
     )
@@ -47,6 +53,29 @@ class HeadSettings(Settings):
         default=5, ge=2, le=20, description="folds for out-of-fold scores, by group; fewer where groups lack"
     )
     class_balance: bool = Field(default=True, description="rare classes weigh as much as frequent ones while learning")
+
+
+class FineTuneSettings(Settings):
+    """What of the backbone learns, and how; kept only where out-of-fold scores are better with it."""
+
+    part: Literal["none", "last_stages", "whole"] = Field(
+        default="none",
+        description="none: features stay frozen; last_stages: on kept maps, a few minutes; whole: hours without a GPU",
+    )
+    folds: int = Field(
+        default=3, ge=2, le=10, description="each learns without one share, by group; the model is their mean"
+    )
+    epochs: int = Field(default=6, ge=1, le=1000, description="rounds over the training pictures, at most")
+    patience: int = Field(default=2, ge=1, description="rounds without a better out-of-fold loss, then it stops")
+    augmented_views: int = Field(
+        default=2, ge=0, le=100, description="augmented pictures made of each, beside itself and its mirror pictures"
+    )
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="AdamW's largest step, of the backbone")
+    head_learning_rate: float = Field(default=3e-4, gt=0, le=1, description="the same, of the linear head")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="AdamW's pull towards zero")
+    warm_up: float = Field(default=0.2, ge=0, lt=1, description="share of all steps in which the step size grows")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="pictures per step; smaller where memory is short")
+    label_smoothing: float = Field(default=0.02, ge=0, lt=0.5, description="share of doubt in every label")
 
 
 class TrainingConfig(Settings):
@@ -60,9 +89,13 @@ class TrainingConfig(Settings):
     good_class: str | None = Field(
         default=None, description="the good class; 'none' sorts by class; null finds good, ok, io, gut"
     )
-    groups: Literal["given", "ignore"] = Field(
-        default="given",
-        description="'ignore' splits by picture although groups are given: figures say nothing about new parts",
+    groups: Literal["auto", "given", "look_alikes"] = Field(
+        default="auto",
+        description="pictures of one part stay on one side: given by labels.csv, else found by group_pattern or looks; "
+        "'given' never looks for them",
+    )
+    group_pattern: str | None = Field(
+        default=None, description="regular expression on file names whose part (?P<group>...) names the group"
     )
     stratify_by: tuple[str, ...] = Field(
         default=(), description="further columns of labels.csv to mix alike on all sides"
@@ -72,11 +105,30 @@ class TrainingConfig(Settings):
     region: Region | None = Field(
         default=None, description="x_min, y_min, x_max, y_max in px to look at; null looks at all"
     )
-    backbone: str = Field(description="name from 'partgate doctor'")
+    regions: Mapping[Annotated[str, Field(min_length=1)], Region] = Field(
+        default={}, description="several places of a part by name, each as a region; the worst one is the part's"
+    )
+    tiles: tuple[TileCount, TileCount] | None = Field(
+        default=None, description="rows and columns that cut the region, for defects too small to be seen in it whole"
+    )
+    tile_overlap: float = Field(
+        default=0.1, ge=0, lt=0.5, description="share of a tile's side that its neighbour shows"
+    )
+    flips: tuple[Flip, ...] = Field(
+        default=(), max_length=2, description="left_right, up_down: where mirrored parts are good parts"
+    )
+    average_flips: bool = Field(
+        default=True, description="judge the mean over the flips; each one costs the time of a picture on the line"
+    )
+    augment: tuple[Transform, ...] = Field(
+        default=DEFAULT_TRANSFORMS, description="albumentations transforms by name and parameters; see 'data preview'"
+    )
+    backbone: str = Field(description="name from 'partgate backbones', or timm/NAME")
     weights: RelativePath | None = Field(
         default=None, description="file with the backbone's weights; null takes the package's"
     )
     weights_sha256: str | None = Field(default=None, description="SHA-256 of that file, 64 hex digits")
+    download: bool = Field(default=False, description="let torchvision fetch its published weights from the internet")
     image_size_px: int = Field(
         ge=64, le=1024, description="side of a square with as many pixels as the network sees; larger for small defects"
     )
@@ -86,6 +138,12 @@ class TrainingConfig(Settings):
     )
     threads: int = Field(default=2, ge=1, le=64, description="pictures worked on at once")
     head: HeadSettings = Field(default=HeadSettings())
+    fine_tune: FineTuneSettings = Field(default=FineTuneSettings())
+    budget_minutes: float | None = Field(
+        default=None, gt=0, description="fine-tuning takes what fits and says so; null takes all epochs"
+    )
+    mixed_precision: bool = Field(default=True, description="half precision on a GPU; never on a processor")
+    tensorboard: bool = Field(default=False, description="write curves for TensorBoard beside training.json")
     decision: Wishes = Field(default=Wishes())
 
 

@@ -1,4 +1,4 @@
-"""Features of all pictures, computed once and kept: the same picture, backbone and geometry never run twice."""
+"""Features of all pictures, computed once and kept: the same picture, backbone, geometry and view never run twice."""
 
 import hashlib
 import os
@@ -14,26 +14,33 @@ from numpy.typing import NDArray
 from partgate.configfile import write_atomically
 from partgate.data.folder import Picture
 from partgate.errors import DataError
-from partgate.imaging import MIN_SIDE_PX, crop_region, fit_picture, read_picture
+from partgate.imaging import MIN_SIDE_PX, crop_region, read_picture
 from partgate.inference.bundle import Geometry
 from partgate.inference.engine import FEATURES, OnnxEngine
 from partgate.parts import Image
 from partgate.picture_check import measure_picture
+from partgate.training.map_store import MapStore
+from partgate.training.views import View
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many."""
 
-_MEASURES = 4  # brightness, contrast, height, width: kept in front of the features
+Measures = tuple[float, float, int, int]
+"""Brightness, contrast, height and width of the area that the picture check looks at."""
+
+_MEASURES = 4  # kept in front of the features
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """Features of the readable pictures, in the order they were given."""
+    """Features of the readable pictures, in the order they were given; a row per picture and look."""
 
-    pictures: tuple[Picture, ...]
-    features: NDArray[np.float32]  # (N, D)
-    measures: tuple[tuple[float, float, int, int], ...]  # brightness, contrast, height, width of each region
+    pictures: tuple[Picture, ...]  # P readable ones
+    looks: tuple[str | None, ...]  # L names of the places that each picture is looked at
+    features: NDArray[np.float32]  # (P x L, V, D): all looks of the first picture, then of the second
+    measures: tuple[Measures, ...]  # P
     unreadable: tuple[str, ...]  # one sentence for each picture that could not be read
+    places: NDArray[np.int64]  # (P,) where each stood among the given ones
 
 
 def cache_folder() -> Path:
@@ -62,11 +69,11 @@ def _keep(path: Path, content: bytes) -> None:
         return
 
 
-def read_part(picture: Picture, geometry: Geometry) -> tuple[Image, tuple[float, float, int, int]]:
-    """Return a picture as the network sees it, and its measures.
+def read_part(picture: Picture, geometry: Geometry) -> tuple[list[Image], Measures]:
+    """Return what the network sees of a picture, look by look, and the measures of the whole.
 
     Raises:
-        DataError: If it is unreadable, too small, or the region does not lie inside.
+        DataError: If it is unreadable, too small, changed since its folder was read, or a region does not lie inside.
     """
     image = read_picture(picture.path)
     if min(image.shape[:2]) < MIN_SIDE_PX:
@@ -74,16 +81,17 @@ def read_part(picture: Picture, geometry: Geometry) -> tuple[Image, tuple[float,
             f"{picture.path}: {image.shape[1]} x {image.shape[0]} px is too small; at least {MIN_SIDE_PX} px"
         )
     try:
-        measures = measure_picture(crop_region(image, geometry.region))
-        return fit_picture(image, geometry.region, geometry.height_px, geometry.width_px), measures
+        seen = [one for _, one in geometry.fit(image)]
+        return seen, measure_picture(crop_region(image, geometry.measured_region))
     except DataError as error:
         raise DataError(f"{picture.path}: {error}") from None
 
 
 def compute_features(
-    pictures: Sequence[Picture], engine: OnnxEngine, geometry: Geometry, key: str, threads: int, progress: Progress
-) -> FeatureSet:
-    """Return the features of pictures, from the cache where they are known.
+    pictures: Sequence[Picture], engine: OnnxEngine, geometry: Geometry, key: str, threads: int, progress: Progress,
+    views: Sequence[View], store: MapStore | None = None,
+) -> FeatureSet:  # fmt: skip
+    """Return the features of pictures in several views, from the cache where they are known.
 
     Args:
         pictures: What to look at.
@@ -92,43 +100,83 @@ def compute_features(
         key: Names backbone, weights and geometry; another key, another cache.
         threads: Pictures worked on at once.
         progress: Is told about each picture.
+        views: How each picture is turned before it is looked at, V of them.
+        store: Gets the trunk's maps of each view; what the cache knows is then computed again, for its maps.
     """
+    looks = geometry.look_names or (None,)
     done = 0
     lock = threading.Lock()
 
-    def compute(picture: Picture) -> NDArray[np.float32] | str:
+    def compute(place: int) -> tuple[Measures, NDArray[np.float32]] | str:
         nonlocal done
-        row = _row(picture, engine, geometry, key)
+        try:
+            found: tuple[Measures, NDArray[np.float32]] | str = _look_at(
+                pictures[place], place, engine, geometry, key, views, store
+            )
+        except DataError as error:
+            found = str(error)
         with lock:
             done += 1
-            progress("features", done, len(pictures))
-        return row
+            progress("features" if store is None or store.first_view == 0 else "views", done, len(pictures))
+        return found
 
     pool = ThreadPoolExecutor(threads)
     try:
-        rows = list(pool.map(compute, pictures))
+        found = list(pool.map(compute, range(len(pictures))))
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C: what is queued is not worth waiting for
-    whole = [(picture, row) for picture, row in zip(pictures, rows, strict=True) if not isinstance(row, str)]
-    values = np.stack([row for _, row in whole]) if whole else np.zeros((0, _MEASURES), np.float32)
+    whole = [(place, row) for place, row in enumerate(found) if not isinstance(row, str)]
+    features = [row[1] for _, row in whole]
     return FeatureSet(
-        tuple(picture for picture, _ in whole),
-        values[:, _MEASURES:],
-        tuple((float(b), float(c), int(h), int(w)) for b, c, h, w in values[:, :_MEASURES]),
-        tuple(row for row in rows if isinstance(row, str)),
+        tuple(pictures[place] for place, _ in whole),
+        looks,
+        np.concatenate(features) if features else np.zeros((0, len(views), 0), np.float32),
+        tuple(row[0] for _, row in whole),
+        tuple(row for row in found if isinstance(row, str)),
+        np.array([place for place, _ in whole], np.int64),
     )
 
 
-def _row(picture: Picture, engine: OnnxEngine, geometry: Geometry, key: str) -> NDArray[np.float32] | str:
-    name = hashlib.sha256(f"{key} {picture.sha256}".encode()).hexdigest()
-    path = cache_folder() / "features" / name[:2] / f"{name}.f32"
-    if path.is_file() and (known := np.frombuffer(path.read_bytes(), np.float32)).size > _MEASURES:
-        return known
-    try:
-        image, measures = read_part(picture, geometry)
-    except DataError as error:
-        return str(error)
-    (features,) = engine.run(image, (FEATURES,))
-    row = np.concatenate([np.asarray(measures, np.float32), features])
-    _keep(path, row.tobytes())
-    return row
+def _look_at(
+    picture: Picture, place: int, engine: OnnxEngine, geometry: Geometry, key: str, views: Sequence[View],
+    store: MapStore | None,
+) -> tuple[Measures, NDArray[np.float32]]:  # fmt: skip
+    """Return measures and features (L, V, D) of one picture; its maps go into the store."""
+    known = [_Cached(picture, key, view) for view in views]
+    if store is None and all(one.row is not None for one in known):
+        rows = [one.row for one in known if one.row is not None]
+    else:
+        seen, measures = read_part(picture, geometry)
+        rows = []
+        for number, (view, cached) in enumerate(zip(views, known, strict=True)):
+            features = []
+            for look, image in enumerate(seen):
+                turned = view.show(image, f"{picture.sha256} {look}")
+                if store is None:
+                    features += engine.run(turned, (FEATURES,))
+                else:
+                    features.append(store.put(engine, turned, place, look, number))
+            row = np.concatenate([np.asarray(measures, np.float32), *features])
+            cached.keep(row)
+            rows.append(row)
+    brightness, contrast, height, width = (float(value) for value in rows[0][:_MEASURES])
+    looks = len(geometry.look_names) or 1
+    features_ = np.stack([row[_MEASURES:].reshape(looks, -1) for row in rows], 1)
+    return (brightness, contrast, int(height), int(width)), features_
+
+
+class _Cached:
+    """One row of the cache: a picture in one view; random views are not kept."""
+
+    def __init__(self, picture: Picture, key: str, view: View) -> None:
+        name = hashlib.sha256(f"{key} {picture.sha256} {view.name}".encode()).hexdigest()
+        self._path = cache_folder() / "features" / name[:2] / f"{name}.f32" if view.is_kept else None
+        self.row: NDArray[np.float32] | None = None
+        if self._path is not None and self._path.is_file():
+            row = np.frombuffer(self._path.read_bytes(), np.float32)
+            self.row = row if row.size > _MEASURES else None
+
+    def keep(self, row: NDArray[np.float32]) -> None:
+        """Write the row where it is not known yet."""
+        if self._path is not None and self.row is None:
+            _keep(self._path, row.tobytes())

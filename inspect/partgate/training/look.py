@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
+from torch import nn
 
 from partgate.data.folder import Picture
 from partgate.errors import DataError
@@ -13,29 +14,38 @@ from partgate.imaging import crop_region, read_picture
 from partgate.inference.bundle import BackboneFacts, Geometry
 from partgate.inference.engine import OnnxEngine
 from partgate.models.backbones import load_backbone
-from partgate.models.classifier import FeatureNetwork
+from partgate.models.classifier import FeatureNetwork, Parts, cut_backbone
 from partgate.models.export import export_onnx
 from partgate.models.registry import BackboneSpec, find_backbone
 from partgate.training.config import TrainingConfig
 from partgate.training.features import FeatureSet, Progress, cached_bytes, compute_features
+from partgate.training.map_store import MapStore
+from partgate.training.views import View, clean_views
 
 _GRID_PX = 32  # what the networks' strides divide
 _MOST_ELONGATED = 4.0  # width / height; beyond, too few rows remain
 _SAMPLED = 50  # pictures whose size tells the usual aspect
+_FEATURES_VERSION = 2  # of what a feature is; another one, another cache
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the frozen backbone saw."""
+class Backbone:
+    """The frozen backbone at one input size, in torch and as a graph."""
 
+    spec: BackboneSpec
     geometry: Geometry
-    network: FeatureNetwork
-    backbone: BackboneFacts
-    found: FeatureSet
+    facts: BackboneFacts
+    network: nn.Module  # as loaded, to be cut
+    graph: bytes  # ONNX: picture → features and maps
+    key: str  # names weights and geometry
+
+    def cut(self, *, whole: bool) -> Parts:
+        """Return trunk and branch body."""
+        return cut_backbone(self.spec, self.network, self.geometry.height_px, self.geometry.width_px, whole=whole)
 
 
-def look(pictures: Sequence[Picture], config: TrainingConfig, progress: Progress) -> Seen:
-    """Return the frozen backbone's features of pictures, computed or from the cache.
+def open_backbone(pictures: Sequence[Picture], config: TrainingConfig) -> Backbone:
+    """Return the backbone of a training, at the input size that fits its pictures.
 
     Raises:
         ConfigError: If the backbone is unknown.
@@ -44,42 +54,55 @@ def look(pictures: Sequence[Picture], config: TrainingConfig, progress: Progress
     """
     spec = find_backbone(config.backbone)
     geometry = choose_geometry(pictures, config)
-    network, weights_sha256 = _feature_network(spec, config, geometry)
-    key = f"{weights_sha256} {spec.name} {geometry.model_dump_json()} 1"
-    graph_id = hashlib.sha256(f"{key} {version('torch')}".encode()).hexdigest()
+    network, sha256 = load_backbone(spec, config.weights, config.weights_sha256, download=config.download)
+    key = f"{sha256} {spec.name} {geometry.model_dump_json()} {_FEATURES_VERSION}"
+    # What the graph is does not hang on where in a picture it looks.
+    size = f"{sha256} {spec.name} {geometry.height_px} {geometry.width_px} {_FEATURES_VERSION} {version('torch')}"
     graph = cached_bytes(
-        f"graphs/{graph_id}.onnx",
-        lambda: export_onnx(network, geometry.height_px, geometry.width_px, ("features", *network.map_names)),
+        f"graphs/{hashlib.sha256(size.encode()).hexdigest()}.onnx", lambda: _export(spec, network, geometry)
     )
-    found = compute_features(pictures, OnnxEngine(graph), geometry, key, config.threads, progress)
-    facts = BackboneFacts(name=spec.name, weights_sha256=weights_sha256, licence=spec.licence, source=spec.source)
-    return Seen(geometry, network, facts, found)
+    facts = BackboneFacts(name=spec.name, weights_sha256=sha256, licence=spec.licence, source=spec.source)
+    return Backbone(spec, geometry, facts, network, graph, key)
+
+
+def _export(spec: BackboneSpec, network: nn.Module, geometry: Geometry) -> bytes:
+    features = FeatureNetwork(spec, network, geometry.height_px, geometry.width_px).eval()
+    return export_onnx(features, geometry.height_px, geometry.width_px, ("features", *features.map_names))
+
+
+def look(
+    pictures: Sequence[Picture], backbone: Backbone, threads: int, progress: Progress,
+    views: Sequence[View] = clean_views(()), store: MapStore | None = None,
+) -> FeatureSet:  # fmt: skip
+    """Return the frozen backbone's features of pictures, computed or from the cache."""
+    engine = OnnxEngine(backbone.graph)
+    return compute_features(pictures, engine, backbone.geometry, backbone.key, threads, progress, views, store)
 
 
 def choose_geometry(pictures: Sequence[Picture], config: TrainingConfig) -> Geometry:
-    """Return an input size with the wanted number of pixels and the usual aspect of the parts.
+    """Return an input size with the wanted number of pixels and the usual aspect of what is looked at.
 
     A long part keeps its proportions without grey borders; sides are multiples of 32 px.
 
     Raises:
         DataError: If no picture can be read.
     """
-    aspects = []
+    asked = Geometry(
+        region=config.region, regions=config.regions, tiles=config.tiles, tile_overlap=config.tile_overlap,
+        keeps_aspect=False, height_px=_GRID_PX, width_px=_GRID_PX,
+    )  # fmt: skip
+    aspects, problem = [], None
     for picture in pictures[:: max(1, len(pictures) // _SAMPLED)]:
         try:
-            height, width = crop_region(read_picture(picture.path), config.region).shape[:2]
-        except DataError:
-            continue  # named later, with all others
-        aspects.append(width / height)
+            image = read_picture(picture.path)
+            for one in asked.looks(*image.shape[:2]):
+                height, width = crop_region(image, one.region).shape[:2]
+                aspects.append(width / height)
+        except DataError as error:
+            problem = problem or error  # named later, with all others
     if not aspects:
-        raise DataError(f"{config.data}: none of the sampled pictures can be read with region {config.region}")
+        raise DataError(f"{config.data}: none of the sampled pictures can be used: {problem}")
     aspect = float(np.clip(np.median(aspects), 1 / _MOST_ELONGATED, _MOST_ELONGATED))
     width = max(1, round(config.image_size_px * aspect**0.5 / _GRID_PX)) * _GRID_PX
     height = max(1, round(config.image_size_px / aspect**0.5 / _GRID_PX)) * _GRID_PX
-    return Geometry(region=config.region, height_px=height, width_px=width)
-
-
-def _feature_network(spec: BackboneSpec, config: TrainingConfig, geometry: Geometry) -> tuple[FeatureNetwork, str]:
-    backbone, sha256 = load_backbone(spec, config.weights, config.weights_sha256)
-    network = FeatureNetwork(spec, backbone, geometry.height_px, geometry.width_px)
-    return network.eval(), sha256
+    return asked.model_copy(update={"height_px": height, "width_px": width})

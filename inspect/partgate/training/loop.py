@@ -1,10 +1,9 @@
 """From labelled folder to bundle and recipe, in one order of events that can be read top to bottom."""
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,26 +12,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partgate.data.folder import LabelledFolder, Picture, count_classes, read_folder
+from partgate import __version__
+from partgate.data.folder import LabelledFolder, Picture, count_classes, data_sha256
 from partgate.data.labels_csv import SPLITS
-from partgate.data.split import SPLIT_FILE, split_pictures, write_split
-from partgate.errors import DataError, TrainingError
-from partgate.evaluation.threshold import ChosenLimits, choose_limits
+from partgate.data.split import SPLIT_FILE, write_split
+from partgate.errors import DataError
+from partgate.evaluation.threshold import ChosenLimits
 from partgate.inference.bundle import Bundle, Geometry, read_bundle, write_bundle
 from partgate.inference.engine import PROBABILITIES, OnnxEngine
-from partgate.inference.inspector import to_prediction
 from partgate.models.classifier import Classifier
 from partgate.models.export import Proof, export_onnx, prove_equal
+from partgate.models.registry import find_backbone
 from partgate.parts import Image
 from partgate.recipe import Limits, Recipe, save_recipe
+from partgate.training.augment import check_transforms
 from partgate.training.config import TrainingConfig
+from partgate.training.distributed import Team, team_of_torchrun
 from partgate.training.features import FeatureSet, Progress, read_part
-from partgate.training.head import Examples, FittedHead, fit_head
-from partgate.training.look import look
-from partgate.training.outcome import describe_bundle, first_recipe, write_facts
+from partgate.training.grouping import Prepared, prepare_folder
+from partgate.training.head import fit_head
+from partgate.training.judged import calibrate, describe_limits, find_limits, too_few, write_out_of_fold
+from partgate.training.labels import make_examples
+from partgate.training.look import Backbone, look, open_backbone
+from partgate.training.map_store import MapStore
+from partgate.training.model import make_classifier
+from partgate.training.outcome import Story, describe_bundle, first_recipe, write_facts
+from partgate.training.run_folder import WORK_FOLDER, run_folder
+from partgate.training.tuning import Kind, Learned, choose, frozen_choice, open_store, tune
+from partgate.training.views import Mirrored, clean_views
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
+OUT_OF_FOLD_FILE = "out_of_fold.csv"
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,89 +55,126 @@ class TrainingResult:
     bundle: Bundle
     recipe: Recipe
     limits: ChosenLimits
+    kind: Kind  # what the model is made of
     sides: Mapping[str, int]  # pictures per side
     notes: tuple[str, ...]
 
 
-def train(config: TrainingConfig, run: Path, progress: Progress) -> TrainingResult:
+def train(config: TrainingConfig, run: Path, progress: Progress, say: Say = lambda _: None) -> TrainingResult | None:
     """Learn from a labelled folder and leave bundle, recipe, split and facts in ``run``.
 
-    Everything is written into ``<run>.unfinished`` and renamed at the end, so a run folder is always whole.
+    Everything is written into ``<run>.unfinished`` and renamed at the end, so a run folder is always whole. A training
+    that was killed goes on from its last round when it is started again.
 
     Args:
         config: What to learn from and how.
         run: Folder that does not exist yet.
         progress: Is told what is being done.
+        say: Is told in a sentence what the quick model reaches, before fine-tuning begins.
+
+    Returns:
+        What was made; ``None`` in all processes of torchrun but the first.
 
     Raises:
+        ConfigError: If the backbone or a transform is unknown.
         DataError: If the data cannot be used.
         TrainingError: If the run exists, weights are missing, or the exported model is not the trained one.
     """
-    started = datetime.now(UTC)
-    torch.set_num_threads(1)  # pictures are worked on in parallel; threads inside one would wait for each other
-    with _whole_or_nothing(run) as unfinished:
-        folder = read_folder(config.data, config.good_class, independent=config.groups == "ignore")
-        sides, split_notes = split_pictures(folder, config.split.model_dump(), config.seed, config.stratify_by)
-        write_split(unfinished / SPLIT_FILE, folder, sides)
+    started, began = datetime.now(UTC), time.monotonic()
+    torch.set_num_threads(1)  # pictures and folds are worked on in parallel; threads inside one would wait for others
+    find_backbone(config.backbone)
+    check_transforms(config.augment, "augment")
+    with team_of_torchrun() as team:
+        data = prepare_folder(config, progress)
+        with run_folder(run, _fingerprint(config, data.folder), team) as unfinished:
+            return _train(config, run, unfinished, data, team, _Clock(started, began), progress, say)
 
-        seen = look([picture for picture in folder.pictures if sides[picture.file] != "test"], config, progress)
-        _check_enough(folder, seen.found)
-        examples = _examples(seen.found, folder.classes)
-        head = fit_head(examples, config.head, config.seed, progress)
 
-        progress("export", 0, 1)
-        model = Classifier(seen.network, head.weight, head.bias)
-        onnx = export_onnx(model, seen.geometry.height_px, seen.geometry.width_px, model.output_names)
-        progress("export", 1, 1)
-        validation = [picture for picture in seen.found.pictures if sides[picture.file] == "validation"]
-        exported = _run(OnnxEngine(onnx), validation, seen.geometry, config.threads)
-        limits = _limits(config, folder, examples, head, exported)
-        proof = _prove(model, exported, validation, seen.geometry, folder, limits, progress)
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    started: datetime
+    began: float
 
-        manifest = describe_bundle(config, folder, seen.found, seen.geometry, seen.backbone, proof, started)
-        write_bundle(unfinished / BUNDLE_FILE, manifest, onnx)
-        bundle = replace(read_bundle(unfinished / BUNDLE_FILE), path=run / BUNDLE_FILE)
-        recipe = first_recipe(config, folder, seen.found, bundle, limits)
-        save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
-        few = _few(limits, folder.good_class is not None)
-        notes = [*folder.notes, *split_notes, *few, *limits.warnings, *seen.found.unreadable]
-        write_facts(unfinished / FACTS_FILE, config, folder, sides, head, limits, proof, notes, started)
+    def left(self, minutes: float | None) -> float | None:
+        """Return the seconds that are left of a budget."""
+        return None if minutes is None else 60 * minutes - (time.monotonic() - self.began)
+
+
+def _train(
+    config: TrainingConfig, run: Path, unfinished: Path, data: Prepared, team: Team, clock: _Clock,
+    progress: Progress, say: Say,
+) -> TrainingResult | None:  # fmt: skip
+    folder, sides, work = data.folder, data.sides, unfinished / WORK_FOLDER
+    pictures = [picture for picture in folder.pictures if sides[picture.file] != "test"]
+
+    # quick: a linear head on frozen features
+    backbone = open_backbone(pictures, config)
+    views = clean_views(config.flips)
+    store = open_store(work, pictures, backbone, config, team)
+    found = _look_in_turn(pictures, backbone, config, team, progress, views, store)
+    _check_enough(folder, found)
+    averaged = len(views) if config.average_flips else 1
+    examples, of_picture = make_examples(found, folder, backbone.geometry, averaged, config.seed)
+    head = fit_head(examples, config.head, config.seed, progress)
+    choice = frozen_choice(backbone.cut(whole=False), head)
+
+    # fine-tuning: kept only where out-of-fold scores are better with it
+    tuned = None
+    if config.fine_tune.part != "none":
+        quick = calibrate(choice.out_of_fold, examples, of_picture, found, folder, config)
+        say(f"quick, out of fold: {describe_limits(find_limits(quick, folder, config), folder.good_class is not None)}")
+        learned = Learned(config, backbone, found, examples, head, store)
+        tuned = tune(learned, work, team, progress, clock.left(config.budget_minutes))
+        if tuned is not None:
+            choice = choose(learned, tuned)
+    if not team.leads:
+        return None
+
+    # calibration, export, limits, proof
+    judged = calibrate(choice.out_of_fold, examples, of_picture, found, folder, config)
+    progress("export", 0, 1)
+    geometry = backbone.geometry
+    model = make_classifier(backbone, choice, judged.calibration, folder, config)
+    onnx = export_onnx(model, geometry.height_px, geometry.width_px, model.output_names)
+    progress("export", 1, 1)
+    proven = [picture for picture in found.pictures if sides[picture.file] == "validation"] or list(found.pictures)
+    exported = _run(OnnxEngine(onnx), proven, geometry, config.threads)
+    limits = find_limits(judged, folder, config, exported)
+    proof = _prove(model, exported, proven, geometry, folder, limits, progress)
+
+    # what the run leaves
+    write_split(unfinished / SPLIT_FILE, folder, sides)
+    write_out_of_fold(unfinished / OUT_OF_FOLD_FILE, judged, found, folder)
+    manifest = describe_bundle(config, folder, found, geometry, backbone.facts, proof, clock.started)
+    write_bundle(unfinished / BUNDLE_FILE, manifest, onnx)
+    bundle = replace(read_bundle(unfinished / BUNDLE_FILE), path=run / BUNDLE_FILE)
+    recipe = first_recipe(config, folder, found, bundle, limits)
+    save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
+    few = too_few(limits, folder.good_class is not None, _ENOUGH)
+    notes = (*data.notes, *few, *limits.warnings, *(tuned.notes if tuned else ()), *found.unreadable)
+    story = Story(config, folder, sides, head, choice, tuned, judged, limits, proof, notes, clock.started)
+    write_facts(unfinished / FACTS_FILE, story)
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
-    return TrainingResult(run, bundle, recipe, limits, counts, tuple(notes))
+    return TrainingResult(run, bundle, recipe, limits, choice.kind, counts, notes)
 
 
-@contextmanager
-def _whole_or_nothing(run: Path) -> Iterator[Path]:
-    """Give a folder beside ``run`` that takes its name at the end, or is removed where anything stops the training."""
-    unfinished = _open_run(run)
-    try:
-        yield unfinished
-        os.replace(unfinished, run)
-    except OSError as error:
-        raise TrainingError(f"{run}: cannot be written: {error.strerror or error}; nothing was left there") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _look_in_turn(
+    pictures: Sequence[Picture], backbone: Backbone, config: TrainingConfig, team: Team, progress: Progress,
+    views: Sequence[Mirrored], store: MapStore | None,
+) -> FeatureSet:  # fmt: skip
+    """Return the features; the first process computes them, the others take them from the cache if they share it."""
+    if not team.leads:
+        team.wait()
+    found = look(pictures, backbone, config.threads, progress, views, store)
+    if team.leads:
+        team.wait()
+    return found
 
 
-def _few(limits: ChosenLimits, is_gate: bool) -> list[str]:
-    if not is_gate or min(limits.n_good, limits.n_defect) >= _ENOUGH:
-        return []
-    return [
-        f"learned from {limits.n_good} good and {limits.n_defect} defect pictures: chance decides much of the figures; "
-        f"from {_ENOUGH} of each on they settle"
-    ]
-
-
-def _open_run(run: Path) -> Path:
-    if run.exists():
-        raise TrainingError(f"{run}: exists already; name another folder or remove it")
-    unfinished = run.with_name(f"{run.name}.unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # left by a training that was killed
-        unfinished.mkdir(parents=True)
-    except OSError as error:
-        raise TrainingError(f"{run}: cannot be written: {error.strerror}; name a folder on a writable disk") from error
-    return unfinished
+def _fingerprint(config: TrainingConfig, folder: LabelledFolder) -> str:
+    """Return what a stopped training must have in common with this one to be gone on from."""
+    facts = f"{config.model_dump_json()} {data_sha256(folder.pictures)} {__version__} {torch.__version__}"
+    return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def _check_enough(folder: LabelledFolder, found: FeatureSet) -> None:
@@ -138,72 +187,24 @@ def _check_enough(folder: LabelledFolder, found: FeatureSet) -> None:
         )
 
 
-def _examples(found: FeatureSet, classes: Sequence[str]) -> Examples:
-    place = {name: i for i, name in enumerate(classes)}
-    return Examples(
-        found.features,
-        np.array([place[picture.label] for picture in found.pictures]),
-        np.array([picture.group for picture in found.pictures]),
-        np.array([picture.weight for picture in found.pictures], float),
-        len(classes),
-    )
-
-
-def _fitted(pictures: Sequence[Picture], geometry: Geometry) -> Iterator[Image]:
-    for picture in pictures:
-        yield read_part(picture, geometry)[0]
-
-
 def _run(engine: OnnxEngine, pictures: Sequence[Picture], geometry: Geometry, threads: int) -> NDArray[np.float32]:
-    """Return the exported model's probabilities, (N, C)."""
+    """Return the exported model's probabilities, a row per picture and look, (N, C)."""
+
+    def run(picture: Picture) -> list[NDArray[np.float32]]:
+        return [engine.run(seen, (PROBABILITIES,))[0] for seen in read_part(picture, geometry)[0]]
+
     with ThreadPoolExecutor(threads) as pool:
-        rows = pool.map(lambda picture: engine.run(read_part(picture, geometry)[0], (PROBABILITIES,))[0], pictures)
-        return np.array(list(rows), np.float32)
-
-
-def _limits(
-    config: TrainingConfig, folder: LabelledFolder, examples: Examples, head: FittedHead,
-    exported: NDArray[np.float32],
-) -> ChosenLimits:  # fmt: skip
-    """Choose limits on out-of-fold scores, which run through the exported graph's features.
-
-    The exported model's own scores of validation pictures are kept at a distance, so that the proof does not hang on
-    the last digit of a float.
-    """
-    judged = [to_prediction(row, folder.classes, folder.good_class) for row in head.out_of_fold]
-    if folder.good_class is None:
-        predicted = np.array([folder.classes.index(one.predicted_class) for one in judged])
-        is_defect = predicted != examples.labels
-    else:
-        is_defect = examples.labels != folder.classes.index(folder.good_class)
-    avoid = [to_prediction(row, folder.classes, folder.good_class).defect_score for row in exported]
-    scores = np.array([one.defect_score for one in judged])
-    limits = choose_limits(scores, is_defect, config.decision, avoid, chances=scores)
-    if folder.good_class is not None:
-        return limits
-    # Sorting knows sure and unsure; only a score that is no number is rejected.
-    unsure = limits.rechecks_good + limits.false_rejects, limits.n_defect - limits.escapes
-    return ChosenLimits(
-        limits.recheck_from,
-        1.0,
-        limits.n_good,
-        limits.n_defect,
-        limits.escapes,
-        0,
-        *unsure,
-        limits.how,
-        limits.warnings,
-    )
+        return np.array([row for rows in pool.map(run, pictures) for row in rows], np.float32)
 
 
 def _prove(
-    model: Classifier, exported: NDArray[np.float32], validation: Sequence[Picture], geometry: Geometry,
+    model: Classifier, exported: NDArray[np.float32], pictures: Sequence[Picture], geometry: Geometry,
     folder: LabelledFolder, limits: ChosenLimits, progress: Progress,
 ) -> Proof:  # fmt: skip
     def fitted() -> Iterator[Image]:
-        for done, picture in enumerate(validation, start=1):
-            yield read_part(picture, geometry)[0]
-            progress("proof", done, len(validation))
+        for done, picture in enumerate(pictures, start=1):
+            yield from read_part(picture, geometry)[0]
+            progress("proof", done, len(pictures))
 
     rule = Limits(recheck_from=limits.recheck_from, reject_from=limits.reject_from).rule()
     return prove_equal(model, exported, fitted(), rule, folder.classes, folder.good_class)

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,10 @@ from partgate.picture_check import learn_limits
 from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, load_recipe, number_classes
 from partgate.training.config import TrainingConfig
 from partgate.training.features import FeatureSet
+from partgate.training.fine_tune import Tuned
 from partgate.training.head import FittedHead
+from partgate.training.judged import OutOfFold, cross_validated
+from partgate.training.tuning import Choice
 
 
 def describe_bundle(
@@ -49,7 +52,7 @@ def describe_bundle(
             folder=folder.folder.resolve().name,
             pictures=len(found.pictures),
             groups=len({picture.group for picture in found.pictures}),
-            groups_ignored=config.groups == "ignore",
+            groups_ignored=config.split.by == "picture",
             seed=config.seed,
             preset=config.preset,
             picture_sha256=tuple(sorted({picture.sha256 for picture in found.pictures})),
@@ -87,25 +90,59 @@ def first_recipe(
     )
 
 
-def write_facts(
-    path: Path, config: TrainingConfig, folder: LabelledFolder, sides: Mapping[str, str], head: FittedHead,
-    limits: ChosenLimits, proof: Proof, notes: Sequence[str], started: datetime,
-) -> None:  # fmt: skip
-    """Write everything about a training that a person may ask later; no path of this machine."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything about a training that a person may ask later."""
+
+    config: TrainingConfig
+    folder: LabelledFolder
+    sides: Mapping[str, str]  # per file
+    head: FittedHead
+    choice: Choice
+    tuned: Tuned | None
+    judged: OutOfFold
+    limits: ChosenLimits
+    proof: Proof
+    notes: Sequence[str]
+    started: datetime
+
+
+def write_facts(path: Path, story: Story) -> None:
+    """Write what happened and why as JSON; no path of this machine.
+
+    Raises:
+        OSError: If the place is not writable or full.
+    """
+    folder, sides = story.folder, story.sides
     facts: dict[str, Any] = {
         "partgate": __version__,
-        "started_at": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
-        "config": config.model_dump(mode="json") | {"data": folder.folder.resolve().name},
+        "started_at": story.started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - story.started).total_seconds(), 1),
+        "config": story.config.model_dump(mode="json") | {"data": folder.folder.resolve().name},
         "data_sha256": data_sha256(folder.pictures),
         "split": {
             side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
             for side in SPLITS
         },
-        "head": {"regularisation": head.regularisation, "temperature": head.temperature, "folds": head.folds},
-        "limits": asdict(limits),
-        "proof": asdict(proof),
-        "notes": list(notes),
+        "head": {"regularisation": story.head.regularisation, "folds": story.head.folds},
+        "fine_tuning": _fine_tuning(story.tuned),
+        "chosen": {"model": story.choice.kind, "out_of_fold_log_loss": story.choice.losses},
+        "calibration": {"how": story.judged.how, "temperature": story.judged.calibration.temperature},
+        "cross_validation": cross_validated(story.judged, folder, story.config.seed),
+        "limits": asdict(story.limits),
+        "proof": asdict(story.proof),
+        "notes": list(story.notes),
         "versions": _versions(),
     }
     write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False).encode())
+
+
+def _fine_tuning(tuned: Tuned | None) -> dict[str, Any] | None:
+    if tuned is None:
+        return None
+    return {
+        "best_round": tuned.best_epoch,
+        "rounds_planned": tuned.epochs,
+        "folds": len(tuned.branches),
+        "history": [asdict(epoch) for epoch in tuned.history],
+    }

@@ -1,0 +1,67 @@
+"""The folder that a training leaves: whole or not at all; what a killed training had is gone on from."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from partgate.errors import TrainingError
+from partgate.training.distributed import Team
+
+WORK_FOLDER = "work"
+"""Inside an unfinished run: kept maps and the checkpoint of the last round; removed at the end."""
+
+_FINGERPRINT_FILE = "fingerprint"
+
+
+@contextmanager
+def run_folder(run: Path, fingerprint: str, team: Team) -> Iterator[Path]:
+    """Give a folder beside ``run`` that takes its name at the end.
+
+    Where a training with the same fingerprint was killed or stopped, its folder is given as it was left. Any error
+    removes it; Ctrl-C leaves it, so that the same command goes on.
+
+    Args:
+        run: Must not exist.
+        fingerprint: Says what is trained on what; another training does not go on from this one's state.
+        team: Its first process makes and removes the folder.
+
+    Raises:
+        TrainingError: If the run exists or the place cannot be written.
+    """
+    if run.exists():
+        raise TrainingError(f"{run}: exists already; name another folder or remove it")
+    unfinished = run.with_name(f"{run.name}.unfinished")
+    if team.leads:
+        _open(run, unfinished, fingerprint)
+    team.wait()
+    try:
+        yield unfinished
+        if team.leads:
+            shutil.rmtree(unfinished / WORK_FOLDER)
+            (unfinished / _FINGERPRINT_FILE).unlink()
+            os.replace(unfinished, run)
+    except OSError as error:
+        _remove(unfinished, team)
+        raise TrainingError(f"{run}: cannot be written: {error.strerror or error}; nothing was left there") from error
+    except Exception:
+        _remove(unfinished, team)
+        raise
+
+
+def _open(run: Path, unfinished: Path, fingerprint: str) -> None:
+    mark = unfinished / _FINGERPRINT_FILE
+    try:
+        if mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint:
+            return
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a training on other pictures or with other settings
+        (unfinished / WORK_FOLDER).mkdir(parents=True)
+        mark.write_text(fingerprint, encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{run}: cannot be written: {error.strerror}; name a folder on a writable disk") from error
+
+
+def _remove(unfinished: Path, team: Team) -> None:
+    if team.leads:
+        shutil.rmtree(unfinished, ignore_errors=True)
