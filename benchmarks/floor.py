@@ -19,11 +19,16 @@ from threadpoolctl import threadpool_limits
 
 from partgate.data.folder import Picture
 from partgate.imaging import read_picture
-from partgate.inference.engine import FEATURES, OnnxEngine
-from partgate.training.features import cache_folder
+from partgate.inference.engine import OnnxEngine
+from partgate.models.backbones import load_backbone
+from partgate.models.classifier import FeatureNetwork
+from partgate.models.export import export_onnx
+from partgate.models.registry import find_backbone
+from partgate.training.features import cache_folder, cached_bytes
 
 SIZE_PX = 300
 _GREY = 127
+_MAPS = ("maps_0", "maps_1", "maps_2", "maps_3")
 _REGULARISATION = 0.01
 _MOST_ITERATIONS = 300
 
@@ -52,6 +57,18 @@ def letterbox(picture: NDArray[np.uint8], size_px: int = SIZE_PX) -> NDArray[np.
     return square
 
 
+def frozen_graph(size_px: int) -> bytes:
+    """Return the frozen EfficientNet-Lite0 for square pictures, exported."""
+    spec = find_backbone("efficientnet_lite0")
+    backbone, sha256 = load_backbone(spec)
+
+    def export() -> bytes:
+        network = FeatureNetwork(spec, backbone, size_px, size_px).eval()
+        return export_onnx(network, size_px, size_px, ("features", *network.map_names))
+
+    return cached_bytes(f"graphs/floor-{sha256[:16]}-{size_px}.onnx", export)
+
+
 def floor_features(pictures: Sequence[Picture], graph: bytes, threads: int) -> NDArray[np.float32]:
     """Return features of pictures, (N, D), kept in the cache for the next run.
 
@@ -67,7 +84,11 @@ def floor_features(pictures: Sequence[Picture], graph: bytes, threads: int) -> N
     engine = OnnxEngine(graph)
 
     def features(picture: Picture) -> NDArray[np.float32]:
-        return engine.run(letterbox(read_picture(picture.path)), (FEATURES,))[0]
+        *stages, last = engine.run(letterbox(read_picture(picture.path)), _MAPS)
+        pooled = [last.mean((1, 2))]
+        for maps in stages:
+            pooled += [maps.mean((1, 2)), maps.max((1, 2))]
+        return np.concatenate(pooled)
 
     with ThreadPoolExecutor(threads) as pool:
         found = np.stack(list(pool.map(features, pictures)))

@@ -61,7 +61,7 @@ Image(data=encode_jpeg(np.vstack(rows)), width=700)
 # scores, and the proof that the exported model says what the trained one says.
 
 # %%
-result = train(load_training(work / "cells"), work / "run", quietly)
+result = train(load_training(work / "cells", "quick"), work / "run", quietly)
 print(result.limits)
 print("proof:", result.bundle.manifest.proof)
 

@@ -214,5 +214,5 @@ def trained(make_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 
     folder = tmp_path_factory.mktemp("trained")
     data = make_folder(folder / "parts", {"good": 30, "scratch": 16, "spot": 14})
-    train(load_training(data, image_size_px=96), folder / "run", lambda step, done, total: None)
+    train(load_training(data, "quick", image_size_px=96), folder / "run", lambda step, done, total: None)
     return data, folder / "run"

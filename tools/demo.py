@@ -86,7 +86,7 @@ def main() -> None:
     say("1/4 solar cells as a labelled folder")
     call("data", "get", "solar-cells", "demo/solar-cells")
     say("2/4 learn")
-    call("train", "demo/solar-cells", "--out", "demo/run")
+    call("train", "demo/solar-cells", "--preset", "quick", "--out", "demo/run")
     say("3/4 report on the test side, which the model has never seen")
     call("evaluate", "demo/run", "demo/solar-cells", "--out", "demo/report")
     say(f"4/4 sort {options.parts} held-out parts through a PLC over Modbus TCP")

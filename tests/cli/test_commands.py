@@ -302,7 +302,7 @@ def test_nothing_is_looked_up_on_a_network_by_import_train_evaluate_and_run(
     assert python(control) in {98, 99}, "the guard must see a real attempt"
     assert python(albumentations) == 0
     for command in (
-        ("train", data, "--out", tmp_path / "run"),
+        ("train", data, "--preset", "quick", "--out", tmp_path / "run"),
         ("evaluate", tmp_path / "run", data, "--out", tmp_path / "report"),
         ("run", station_file(tmp_path, tmp_path / "run", data), "--parts", 3, "--linger", 0),
         ("doctor",),

@@ -222,7 +222,7 @@ def test_pictures_of_too_few_groups_say_how_to_split_by_picture() -> None:
     defects = [picture(f"dent/{i}.png", "dent", f"reel {i % 2}") for i in range(20)]
     folder = folder_of([*defects, *counted(good=20).pictures])
 
-    with pytest.raises(DataError, match=r"all defects: 20 pictures from 2 groups; .* or set 'groups: ignore'"):
+    with pytest.raises(DataError, match=r"all defects: 20 pictures from 2 groups; .* or set split.by: picture in the training file"):
         split_pictures(folder, DEFAULT_SHARES, 0)
 
 
@@ -363,5 +363,5 @@ def test_real_sets_are_split_without_a_leak_and_every_side_shows_every_class(
 def test_real_set_of_a_single_group_is_refused_until_groups_are_ignored(real_data: Path) -> None:
     folder = read_folder(real_data / "screw_presence")
 
-    with pytest.raises(DataError, match=r"screw_presence: .* 1 groups; .* 'groups: ignore' in the training file"):
+    with pytest.raises(DataError, match=r"screw_presence: .* 1 groups; .* split.by: picture in the training file"):
         split_pictures(folder, DEFAULT_SHARES, 0)

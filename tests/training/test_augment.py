@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from inspect import isclass
 from pathlib import Path
+from random import Random
+from threading import Barrier
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from partgate.configfile import Settings, check_settings
 from partgate.errors import ConfigError, TrainingError
 from partgate.imaging import fit_picture
 from partgate.parts import Image
+from partgate.training import augment
 from partgate.training.augment import (
     DEFAULT_TRANSFORMS,
     Augmenter,
@@ -197,17 +199,28 @@ def test_view_depends_on_seed_picture_and_number_and_on_nothing_else():
     assert not np.array_equal(Augmenter(DEFAULT_TRANSFORMS, 1).view(image, "a", 0), views[0])
 
 
-def test_many_threads_get_the_views_that_one_gets(request: pytest.FixtureRequest):
-    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    image = coloured()
-    draws_often = "{transform: ISONoise, p: 0.9}, {transform: GlassBlur, p: 0.9}, {transform: PlasmaShadow, p: 0.9}"
-    augmenter = Augmenter(listed(f"[{draws_often}, {draws_often}]"), 0)
-    alone = [augmenter.view(image, "a", number).tobytes() for number in range(80)]
+def test_threads_that_work_at_the_same_moment_get_the_views_that_one_gets(monkeypatch: pytest.MonkeyPatch):
+    class Meeting:
+        """Draws only when all threads have set their random state: what they share would now be the last one's."""
 
-    sys.setswitchinterval(1e-6)
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda number: augmenter.view(image, "a", number).tobytes(), range(80)))
+        barrier = Barrier(1)
 
+        def set_random_state(self, generator: np.random.Generator, other: Random) -> None:
+            self.generator = generator
+
+        def __call__(self, image: Image, force_apply: bool) -> dict[str, Image]:
+            self.barrier.wait(20)
+            return {"image": np.full_like(image, self.generator.integers(256))}
+
+    monkeypatch.setattr(augment, "build_transform", lambda name, parameters: (Meeting(), []))
+    augmenter = Augmenter([Transform(transform="Meeting")], 0)
+    alone = [augmenter.view(flat(1), "a", number)[0, 0, 0] for number in range(4)]
+
+    Meeting.barrier = Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda number: augmenter.view(flat(1), "a", number)[0, 0, 0], range(4)))
+
+    assert len(set(alone)) == 4
     assert together == alone
 
 
@@ -219,23 +232,6 @@ def test_transforms_of_one_list_do_not_draw_the_same_numbers():
     levels = {int(augmenter.view(flat(100), "a", number)[0, 0, 0]) for number in range(40)}
 
     assert levels == {100, 151, 150, 226}  # neither; + 0.2 * 255; * 1.5; both: 151 * 1.5 = 226.5, cut to whole levels
-
-
-def test_borders_that_fitting_left_grey_stay_as_they_are():
-    long_part = np.full((20, 80, 3), 200, np.uint8)
-    fitted = fit_picture(long_part, None, 40, 80)  # ten free rows above and below
-
-    view = Augmenter(listed("[{transform: MultiplicativeNoise, multiplier: [0.5, 0.5], p: 1}]"), 0).view(fitted, "a", 0)
-
-    assert (view[:10] == fitted[:10]).all()
-    assert (view[30:] == fitted[30:]).all()
-    assert (view[10:30] == 100).all()
-
-
-def test_picture_that_is_all_border_comes_back():
-    empty = fit_picture(np.full((16, 16, 3), 127, np.uint8), None, 32, 32)
-
-    assert np.array_equal(Augmenter(DEFAULT_TRANSFORMS, 0).view(empty, "a", 0), empty)
 
 
 def test_default_keeps_levels_within_ten_percent_and_three_of_a_hundred_and_makes_no_black_border():

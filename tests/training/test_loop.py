@@ -21,7 +21,7 @@ from partgate.training.look import choose_geometry
 from partgate.training.loop import train
 
 MakeFolder = Callable[..., Path]
-SMALL = {"image_size_px": 96}
+SMALL = {"preset": "quick", "image_size_px": 96}
 
 
 def quietly(step: str, done: int, total: int) -> None:
@@ -37,6 +37,7 @@ def test_run_folder_holds_bundle_recipe_split_and_facts_and_nothing_else(trained
 
     assert sorted(path.name for path in run.iterdir()) == [
         "model.partgate",
+        "out_of_fold.csv",
         "recipe.yaml",
         "split.csv",
         "training.json",
@@ -212,9 +213,8 @@ def test_network_input_has_the_aspect_of_the_parts(
 
 
 def test_presets_are_named_where_an_unknown_one_is_asked_for(tmp_path: Path):
-    assert preset_names() == ("quick",)
-    with pytest.raises(ConfigError, match="preset 'standard' does not exist; this version has: quick"):
-        load_training(tmp_path, "standard")
+    with pytest.raises(ConfigError, match=f"preset 'best' does not exist; this version has: {', '.join(preset_names())}"):
+        load_training(tmp_path, "best")
 
 
 def test_preset_file_says_what_the_code_does_without_it():

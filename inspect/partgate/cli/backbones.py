@@ -43,7 +43,7 @@ def backbones(
             f"{row['licence']}"
         )
     if costs_ms:
-        print("cost: one picture of that size on this machine, ONNX Runtime, one thread, median of 20 runs")
+        print("cost: one picture of that size on this machine, ONNX Runtime, one thread, processor time of 20 runs")
     elif missing:
         print(f"cost: not measured; it needs {', '.join(missing)}: {_INSTALL}")
     else:

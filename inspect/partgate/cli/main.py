@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from partgate import __version__
-from partgate.cli import data, evaluate, predict, records, run, simulate, train
+from partgate.cli import backbones, data, evaluate, predict, preview, records, run, simulate, train
 from partgate.cli.doctor import doctor
 from partgate.errors import PartgateError
 
@@ -25,6 +25,8 @@ app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(run.run)
 app.command()(doctor)
+app.command()(backbones.backbones)
+data.app.command()(preview.preview)
 app.add_typer(data.app, name="data")
 app.add_typer(records.app, name="records")
 app.add_typer(simulate.app, name="simulate")
@@ -54,5 +56,5 @@ def main() -> None:
         print("\n".join(f"partgate: {line}" for line in lines), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("partgate: stopped; nothing half-written was left", file=sys.stderr)
+        print("partgate: stopped; a training goes on where it was when the same command runs again", file=sys.stderr)
         sys.exit(130)

@@ -22,6 +22,10 @@ def train(
     keep: Annotated[
         Path | None, typer.Option(help="Older recipe whose name, number, lanes and class numbers are kept.")
     ] = None,
+    from_run: Annotated[
+        Path | None,
+        typer.Option("--from", help="Older run: its pictures keep their sides, and it is compared with the new one."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed and machine, same model.")] = None,
     budget_minutes: Annotated[
         float | None, typer.Option(help="Fine-tuning takes what fits into so many minutes, and says so.")
@@ -32,11 +36,17 @@ def train(
     if missing:
         raise TrainingError(f"training needs {', '.join(missing)}; pip install 'partgate[train]'")
     from partgate.training.config import load_training
+    from partgate.training.continuation import settings_of
 
-    config = load_training(
-        source, preset, good_class=good_class, seed=seed, keep=str(keep.absolute()) if keep else None,
-        budget_minutes=budget_minutes,
-    )  # fmt: skip
+    # A folder says nothing about regions, good class or wishes; a training file says it itself.
+    known = settings_of(from_run) if from_run and source.is_dir() else {}
+    earlier_preset = known.pop("preset", None)
+    given = {
+        "good_class": good_class, "seed": seed, "budget_minutes": budget_minutes,
+        "keep": str(keep.absolute()) if keep else None, "from_run": str(from_run.absolute()) if from_run else None,
+    }  # fmt: skip
+    said = {key: value for key, value in given.items() if value is not None}
+    config = load_training(source, preset or earlier_preset, **{**known, **said})
     from partgate.training.judged import describe_limits
     from partgate.training.loop import train as train_on  # torch takes seconds; a wrong file is told before
 
@@ -56,4 +66,16 @@ def train(
         f"proof:    exported = trained on {proof.pictures} pictures, largest difference {proof.largest_difference:.1e}"
     )
     print(f"bundle:   {result.bundle.id[:12]}  {out / 'model.partgate'}")
+    if config.from_run:
+        _compare(config.from_run, out, config.data)
     print(f"next:     partgate evaluate {out} {config.data} --out {out}-report")
+
+
+def _compare(old: Path, new: Path, data: Path) -> None:
+    from partgate.evaluation.comparison import compare_runs, describe_comparison, write_comparison
+
+    with shown_progress() as progress:
+        facts = compare_runs(old, new, data, progress=progress)
+    path = write_comparison(facts, new)
+    print("\n".join(describe_comparison(facts)))
+    print(f"compared: {path}")

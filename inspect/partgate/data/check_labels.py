@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from partgate.data.doubts import Doubts
 from partgate.data.findings import Finding, Severity, finding_id
 from partgate.data.folder import Picture
-from partgate.data.look_alikes import LookAlikes
+from partgate.data.look_alikes import AlikePair, LookAlikes
 
 _FEWEST_GROUPS = 3  # one for each side of the split
 _FEW_GROUPS = 10
@@ -89,44 +89,44 @@ def _too_few_to_split(
     return found
 
 
-def check_alike(
-    pictures: Sequence[Picture], alike: LookAlikes, has_groups: bool, same_part: Sequence[Sequence[str]]
-) -> list[Finding]:
-    """Return groups of look-alikes for a person to confirm, and the pairs in them that are unsure.
+def check_alike(pictures: Sequence[Picture], alike: LookAlikes, has_groups: bool) -> list[Finding]:
+    """Return groups of look-alikes, those that hang together by unsure pairs first.
 
     Where the user gave groups, only those that join pictures of several of them: they would stand on both sides of a
-    split. What ``same_part`` already says is not asked again.
+    split. What ``same_part`` joined already is one group and not asked again.
 
     Args:
         pictures: All of them.
         alike: What was found by looking.
         has_groups: The user gave groups.
-        same_part: From ``findings.yaml``.
     """
     members: dict[str, list[Picture]] = defaultdict(list)
     for picture in pictures:
         if picture.file in alike.groups:
             members[alike.groups[picture.file]].append(picture)
-    told = [set(files) for files in same_part]
+    unsure: dict[str, list[AlikePair]] = defaultdict(list)
+    for pair in sorted(alike.unsure, key=lambda pair: pair.correlation):
+        unsure[alike.groups[pair.first]].append(pair)
     found = []
-    for together in sorted(members.values(), key=len, reverse=True):
-        groups = {picture.group for picture in together}
-        if len(groups) > 1 and not any({picture.file for picture in together} <= known for known in told):
-            facts = {"n": len(together), "groups": len(groups)}
-            found.append(_about("alike_across" if has_groups else "alike", together, facts))
-    if has_groups:
-        return found
-    by_file = {picture.file: picture for picture in pictures}
-    for unsure in alike.unsure:
-        pair = [by_file[unsure.first], by_file[unsure.second]]
-        if not any({unsure.first, unsure.second} <= known for known in told):
-            found.append(_about("alike_unsure", pair, {"alike_share": unsure.correlation}))
-    return found
+    for name, together in sorted(members.items(), key=lambda group: -len(group[1])):
+        n_groups = len({picture.group for picture in together})
+        if n_groups > 1:
+            found.append(_alike(together, unsure[name], n_groups, has_groups))
+    return sorted(found, key=lambda finding: finding.severity != Severity.LOOK)
 
 
-def _about(kind: str, pictures: Sequence[Picture], facts: Mapping[str, object]) -> Finding:
-    name = finding_id(kind, [picture.sha256 for picture in pictures])
-    return Finding(name, kind, Severity.LOOK, tuple(picture.file for picture in pictures), facts)
+def _alike(together: Sequence[Picture], unsure: Sequence[AlikePair], n_groups: int, has_groups: bool) -> Finding:
+    """Return one group of look-alikes; the two pictures of its weakest link come first."""
+    facts: dict[str, float] = {"n": len(together), "groups": n_groups}
+    kind, severity = ("alike_across", Severity.LOOK) if has_groups else ("alike", Severity.KNOW)
+    files = [picture.file for picture in together]
+    if unsure and not has_groups:
+        kind, severity = "alike_unsure", Severity.LOOK
+        facts |= {"unsure": len(unsure), "alike_share": unsure[0].correlation}
+        files.sort(key=lambda file: file not in (unsure[0].first, unsure[0].second))
+    name = finding_id(kind, [picture.sha256 for picture in together])
+    pairs = tuple((pair.first, pair.second) for pair in unsure)
+    return Finding(name, kind, severity, tuple(files), facts, pairs)
 
 
 def check_doubts(doubts: Doubts) -> list[Finding]:

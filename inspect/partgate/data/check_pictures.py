@@ -37,19 +37,23 @@ _MAY_TELL_APART: Mapping[str, Measure] = {
 }
 
 
-def check_copies(pictures: Sequence[Measured]) -> list[Finding]:
+def check_copies(pictures: Sequence[Measured], groups: Mapping[str, str]) -> list[Finding]:
     """Return exact and near copies; those under two labels are findings of their own.
 
     Copies that are in one group already stand on one side of any split: nothing is left to do about them.
+
+    Args:
+        pictures: All readable ones.
+        groups: Name of the group by file, given or found.
     """
     found = []
     for group in find_exact_copies(pictures):
-        labels, is_kept = _labels(group), _are_kept_together(group)
+        labels, is_kept = _labels(group), _are_kept_together(group, groups)
         kind = "two_labels" if len(labels) > 1 else "copies"
         severity = Severity.FIX if len(labels) > 1 else Severity.KNOW if is_kept else Severity.LOOK
         found.append(_together(kind, severity, group, labels))
     for group in find_near_copies(pictures):
-        labels, is_kept = _labels(group), _are_kept_together(group)
+        labels, is_kept = _labels(group), _are_kept_together(group, groups)
         kind = "near_two_labels" if len(labels) > 1 else "near_copies_kept" if is_kept else "near_copies"
         found.append(_together(kind, Severity.KNOW if kind == "near_copies_kept" else Severity.LOOK, group, labels))
     return found
@@ -59,8 +63,8 @@ def _labels(group: Sequence[Measured]) -> list[str]:
     return sorted({one.picture.label for one in group})
 
 
-def _are_kept_together(group: Sequence[Measured]) -> bool:
-    return len({one.picture.group for one in group}) == 1
+def _are_kept_together(copies: Sequence[Measured], groups: Mapping[str, str]) -> bool:
+    return len({groups[one.picture.file] for one in copies}) == 1
 
 
 def _together(kind: str, severity: Severity, group: Sequence[Measured], labels: Sequence[str]) -> Finding:

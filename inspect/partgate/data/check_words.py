@@ -105,6 +105,7 @@ def _entry(finding: Finding, *, is_open: bool) -> dict[str, Any]:
         "severity": finding.severity.value,
         "open": is_open,
         "files": list(finding.files),
+        "pairs": [list(pair) for pair in finding.pairs],
         "facts": dict(finding.facts),
         "text": {language: say(finding, language) for language in languages},
         "next": {language: say(finding, language, ".next") for language in languages},
@@ -113,22 +114,26 @@ def _entry(finding: Finding, *, is_open: bool) -> dict[str, Any]:
 
 def prepare_answers(checked: Checked, folder: LabelledFolder) -> bytes:
     """Return a ``findings.yaml`` with what the folder's own says already, and every possible answer as a comment."""
-    leave_out, same, accepted = [], [], []
+    leave_out: dict[str, str] = {}  # a picture with several findings is asked about once
+    same, different, accepted = [], [], []
     for finding in checked.findings:
         why = f"# {say(finding, 'en', _TITLED)}: {' '.join(say(finding, 'en').split())}"
         accepted.append(f"  # - {finding.id}  {why}")
         asked = finding.files if finding.kind in (*_ALONE, *_CONTRADICTING) else ()
         asked = finding.files[1:] if finding.kind in _COPIES else asked
-        leave_out += [f"  # - {_quoted(file)}  {why}" for file in asked]
+        for file in asked:
+            leave_out.setdefault(file, f"  # - {_quoted(file)}  {why}")
         if finding.kind in _SAME_PART:
-            same.append(f"  # - [{', '.join(map(_quoted, finding.files))}]  {why}")
+            same.append(f"  # - {_row(finding.files)}  {why}")
+            pairs = finding.pairs or (finding.files,) * (len(finding.files) == 2)
+            different += [f"  # - {_row(pair)}  {why}" for pair in pairs]
     lines = [
         "# Answers to 'partgate data check'; training obeys them. Copy this file into the folder of the pictures and",
         "# remove the # in front of what you agree with. Nothing is ever deleted.",
-        *_list("leave_out", "pictures that are not used", map(_quoted, folder.left_out), leave_out),
+        *_list("leave_out", "pictures that are not used", map(_quoted, folder.left_out), leave_out.values()),
         *_list("accepted", "findings that are fine as they are", folder.accepted, accepted),
         *_list("same_part", "pictures of one part, kept together", map(_row, folder.same_part), same),
-        *_list("different_parts", "pictures that only look alike", map(_row, folder.different_parts), same),
+        *_list("different_parts", "pictures that only look alike", map(_row, folder.different_parts), different),
     ]
     return ("\n".join(lines) + "\n").encode()
 

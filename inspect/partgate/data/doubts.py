@@ -107,16 +107,15 @@ def find_doubts(pictures: Sequence[Picture], scores: OutOfFold) -> Doubts:
     values = np.stack([scores.probabilities[one.sha256, one.label] for one in known])  # (N, C)
     given = np.array([scores.classes.index(one.label) for one in known])
     limits = np.array([_limit(values, given, place) for place in range(len(scores.classes))])
-    seen = np.where(values >= limits, values, -1.0).argmax(axis=1)
-    rows = np.arange(len(known))
-    is_sure = (values[rows, seen] >= limits[seen]) & (seen == values.argmax(axis=1))
+    rows, seen = np.arange(len(known)), values.argmax(axis=1)
+    is_sure = values[rows, seen] >= limits[seen]
     wrong = is_sure & (seen != given) & (values[rows, seen] - values[rows, given] >= _CLEAR_MARGIN)
     found = [
         Doubt(known[i], scores.classes[seen[i]], float(values[i, seen[i]]), float(values[i, given[i]]))
         for i in np.flatnonzero(wrong)
     ]
     ranked = sorted(found, key=lambda doubt: doubt.given - doubt.probability)
-    return Doubts(tuple(ranked), len(known), float((values.argmax(axis=1) == given).mean()))
+    return Doubts(tuple(ranked), len(known), float((seen == given).mean()))
 
 
 def _limit(values: NDArray[np.float64], given: NDArray[np.int64], place: int) -> float:

@@ -34,7 +34,7 @@ class Finding:
     severity: Severity
     files: tuple[str, ...] = ()  # concerned, the one to keep first
     facts: Mapping[str, Any] = field(default_factory=dict)  # values of the texts: words, whole numbers, floats
-    captions: Mapping[str, str] = field(default_factory=dict)  # a few signs under single pictures, by file
+    pairs: tuple[tuple[str, str], ...] = ()  # of the files, those that a person should compare
 
 
 def finding_id(kind: str, hashes: Iterable[str], subject: str = "") -> str:

@@ -1,7 +1,7 @@
-"""Do two pictures show the same part? One is turned, mirrored, shifted and slightly tilted onto the other, then compared.
+"""Do two pictures show the same part? One is turned, mirrored, shifted and tilted onto the other, then compared.
 
-Sure signs are small and local: pores, scratches, the run of the grain. So light and exposure are evened out first, and the
-two must agree pixel by pixel once the better of some guesses has been refined.
+Sure signs are small and local: pores, scratches, the run of the grain. So light and exposure are evened out first, and
+the two must agree pixel by pixel once the best of some guesses has been refined.
 """
 
 import math
@@ -21,6 +21,7 @@ _STEPS = 31.0  # of the sketch's 8 bits for one local standard deviation: four o
 _ANGLES, _RADII = 128, 24  # of the rings around the middle
 _SMALL_PX = 32  # side of the perceptual hash
 _LEAST_OVERLAP = 0.4  # of the smaller picture; less is not a comparison
+_SAME_FRAME_PX = 2.0  # within which corners of a sketch lie on each other
 _LEAST_SPREAD = 1e-3  # grey levels of a sketch; below, there is nothing to compare
 _REFINE = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-3)
 _BLUR_PX = 3  # widens the reach of the refinement
@@ -45,6 +46,7 @@ class Match:
 
     correlation: float  # of what overlaps, -1 to 1; -1 where they cannot be compared
     stretch: float  # the largest change of a length between the two, as |ln|; 0 = same size, inf = not compared
+    is_same_frame: bool  # corner on corner: one picture could be the other, saved at another size
 
 
 def make_sketch(grey: NDArray[np.uint8]) -> Sketch:
@@ -79,7 +81,7 @@ def _rings(detail: NDArray[np.float32]) -> NDArray[np.complex64]:
 
 
 def _reach(pixels: NDArray[np.float32] | NDArray[np.uint8]) -> float:
-    return (min(pixels.shape) - 1) / 2
+    return (float(min(pixels.shape)) - 1) / 2
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -107,8 +109,8 @@ def correlate_rings(some: NDArray[np.complex64], others: NDArray[np.complex64]) 
 def match(first: Sketch, second: Sketch) -> Match:
     """Return how well the second picture lies on the first, at its best.
 
-    Three guesses of the place (frame on frame, same size on the same middle, turned to the best angle) are compared; the
-    best is refined by shift, turn, stretch and shear.
+    Guesses of the place (frame on frame, same size on the same middle, turned to the best angle) are compared; the best
+    is refined by shift, turn, stretch and shear.
 
     Source:
         Refinement: Evangelidis, Psarakis (2008), "Parametric image alignment using enhanced correlation coefficient
@@ -117,18 +119,25 @@ def match(first: Sketch, second: Sketch) -> Match:
     if first.scale < second.scale:  # the smaller picture is the measure of how much must overlap
         first, second = second, first
     guess = max(_guesses(first, second), key=lambda place: _agreement(first, second, place))
+    everywhere = np.full_like(second.pixels, 255)
     try:
         _, refined = cv2.findTransformECC(
-            first.pixels, second.pixels, guess.copy(), cv2.MOTION_AFFINE, _REFINE, None, _BLUR_PX
+            first.pixels, second.pixels, guess.copy(), cv2.MOTION_AFFINE, _REFINE, everywhere, _BLUR_PX
         )
     except cv2.error:  # no way up from here: the guess stands
         refined = guess
     place = np.asarray(refined, np.float32)
     if not np.isfinite(place).all():
-        return Match(-1.0, math.inf)
+        return Match(-1.0, math.inf, is_same_frame=False)
     lengths = np.linalg.svd(place[:, :2].astype(float) * (first.scale / second.scale), compute_uv=False)
     stretch = float(np.abs(np.log(np.maximum(lengths, 1e-6))).max())
-    return Match(_correlation(first, second, place), stretch)
+    return Match(_correlation(first, second, place), stretch, _is_same_frame(first, second, place))
+
+
+def _is_same_frame(first: Sketch, second: Sketch, place: Affine) -> bool:
+    (h1, w1), (h2, w2) = first.pixels.shape, second.pixels.shape
+    corners = np.array([[0, 0, 1], [w1, 0, 1], [0, h1, 1], [w1, h1, 1]]) @ place.T  # (4, 2) in the second sketch
+    return bool((np.abs(corners - [[0, 0], [w2, 0], [0, h2], [w2, h2]]) <= _SAME_FRAME_PX).all())
 
 
 def _guesses(first: Sketch, second: Sketch) -> Iterator[Affine]:

@@ -1,12 +1,12 @@
 """Pictures that seem to show the same part, found where nobody said which do: close in looks, confirmed by geometry.
 
-Candidates are each picture's nearest neighbours by the backbone's features, by a perceptual hash, and turned around the
-middle. Each candidate pair is laid onto each other and compared pixel by pixel. How alike two pictures must then be is told
-by the set itself: castings of one pattern are alike in any case, so a pair counts only where it is *unusually* alike beside
-pairs picked at random.
+Candidates are each picture's nearest neighbours by the backbone's features, by a perceptual hash, and turned around
+the middle. The two of a candidate pair are laid onto each other and compared pixel by pixel. How alike they must then
+be is told by the set itself: castings of one pattern are alike in any case, so a pair counts only where it is
+*unusually* alike beside pairs picked at random.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from partgate.data.folder import Picture
 from partgate.data.geometry_match import Match, Sketch, correlate_rings, make_sketch, match
-from partgate.data.joining import JoinedSets
+from partgate.data.joining import JoinedSets, Pair, join_alike
 from partgate.errors import DataError
 from partgate.imaging import read_picture
 
-_NEIGHBOURS = 10  # of each picture, by each of the three ways to look for them
+_NEIGHBOURS = 7  # of each picture, by each of the three ways to look for them
 _RANDOM_PAIRS = 3000  # to learn what is usual in this set
 _FEWEST_PAIRS = 45  # ten pictures; below, nothing can be said about what is usual
 _UNUSUAL = 3.5  # robust standard deviations above the usual: alike
@@ -32,13 +32,10 @@ _QUARTILE = 0.6745  # of the normal distribution
 _LEAST_ALIKE, _LEAST_SURE = 0.4, 0.6  # correlation; less is texture that happens to agree
 _SAME_PICTURE = 0.995  # correlation; more is the same picture, however usual that is in this set
 _LARGEST_STRETCH = 0.1  # a part under one camera keeps its size within a tenth
-_SUPPORT = 0.15  # share of the compared pairs between two groups that must be alike to join them by unsure pairs
+_SAVED_AGAIN = 0.9  # correlation; so alike and corner on corner, it is one picture saved at two sizes
 _BLOCK = 16  # rows compared at once; bounds the memory
 
 _T = TypeVar("_T")
-
-Pair = tuple[int, int]
-"""Places of two pictures, the smaller first."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many."""
@@ -92,12 +89,12 @@ def find_look_alikes(
 ) -> LookAlikes:
     """Return groups of pictures that seem to show the same part.
 
-    A pair is alike where its correlation, once laid onto each other at the same size, lies 3.5 robust standard deviations
-    above that of random pairs (at least 0.4); beyond doubt from 5 on (at least 0.6). Pairs beyond doubt are joined, unsure
-    ones too, unless hardly any other pair between the two groups agrees: one chance resemblance must not chain two parts.
-    Byte-identical copies always stay together.
+    A pair is alike where its correlation, once laid onto each other at the same size, lies 3.5 robust standard
+    deviations above that of random pairs (at least 0.4); beyond doubt from 5 on (at least 0.6). Pairs beyond doubt are
+    joined, unsure ones too, unless hardly any other pair between the two groups agrees: one chance resemblance must
+    not chain two parts. Byte-identical copies always stay together.
 
-    Cost: three neighbour searches by matrix products and about 20 comparisons of 1 to 2 ms per picture.
+    Cost: three neighbour searches by matrix products, and about 15 comparisons of 1 to 2 ms for each picture.
 
     Args:
         pictures: Readable ones.
@@ -113,14 +110,12 @@ def find_look_alikes(
         ValueError: If there is not one row of features for each picture.
 
     Source:
-        Limit of 3.5: Iglewicz, Hoaglin (1993), "How to Detect and Handle Outliers", ASQC, modified z-scores; here with the
-        lower quartile alone, since pairs of the same part stand on the upper side. Other limits: own measurement on two sets
-        (``benchmarks/groups.py``).
+        Limit of 3.5: Iglewicz, Hoaglin (1993), "How to Detect and Handle Outliers", ASQC, modified z-scores; here from
+        the lower quartile alone, since pairs of the same part stand on the upper side. Other limits: own measurement
+        on two sets (``benchmarks/groups.py``).
     """
-    if len(features) != len(pictures):
-        raise ValueError(
-            f"features must have one row for each picture, got {len(features)} rows, {len(pictures)} pictures"
-        )
+    if features.ndim != 2 or len(features) != len(pictures):
+        raise ValueError(f"features must be one row for each of {len(pictures)} pictures, got shape {features.shape}")
     groups = _forced(pictures, joined, separated)
     with ThreadPoolExecutor(threads) as pool:
         sketches = _told(pool.map(lambda one: make_sketch(read(one)), pictures), "pictures", len(pictures), progress)
@@ -130,7 +125,7 @@ def find_look_alikes(
         matches = dict(zip(asked, _told(found, "look-alikes", len(asked), progress), strict=True))
     alike_from, sure_from = _limits([matches[pair].correlation for pair in random])
     alike = {pair: _likeness(matches[pair]) for pair in candidates}
-    unsure = _join(groups, alike, alike_from, sure_from)
+    unsure = join_alike(groups, alike, alike_from, sure_from)
     confirmed = [pair for pair in alike if alike[pair] >= sure_from and groups.are_joined(*pair)]
 
     def tell(pairs: Iterable[Pair]) -> tuple[AlikePair, ...]:
@@ -210,32 +205,8 @@ def _limits(usual: Sequence[float]) -> tuple[float, float]:
 
 
 def _likeness(found: Match) -> float:
-    return found.correlation if found.stretch <= _LARGEST_STRETCH else -1.0
-
-
-def _join(groups: JoinedSets, alike: Mapping[Pair, float], alike_from: float, sure_from: float) -> list[Pair]:
-    """Join the alike pairs, the most alike first, and return the unsure ones that joined two groups."""
-    partners: dict[int, dict[int, float]] = defaultdict(dict)
-    for (i, j), value in alike.items():
-        partners[i][j] = partners[j][i] = value
-    bridges = []
-    for pair in sorted((pair for pair in alike if alike[pair] >= alike_from), key=lambda pair: (-alike[pair], pair)):
-        if groups.are_joined(*pair):
-            continue
-        is_sure = alike[pair] >= sure_from
-        if not is_sure and _support(groups, partners, pair, alike_from) < _SUPPORT:
-            continue
-        if groups.join(*pair) and not is_sure:
-            bridges.append(pair)
-    return bridges
-
-
-def _support(groups: JoinedSets, partners: Mapping[int, Mapping[int, float]], pair: Pair, alike_from: float) -> float:
-    """Return which share of the compared pairs between the groups of two pictures is alike."""
-    few, many = sorted((groups.members(i) for i in pair), key=len)
-    others = set(many)
-    compared = [value for i in few for j, value in partners[i].items() if j in others]
-    return sum(value >= alike_from for value in compared) / len(compared)
+    is_other_size = found.is_same_frame and found.correlation >= _SAVED_AGAIN
+    return found.correlation if found.stretch <= _LARGEST_STRETCH or is_other_size else -1.0
 
 
 def _named(pictures: Sequence[Picture], groups: JoinedSets) -> dict[str, str]:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from partgate.errors import DataError
 DEFAULT_SHARES: Mapping[str, float] = {"train": 0.6, "validation": 0.2, "test": 0.2}
 SPLIT_FILE = "split.csv"
 _FEWEST_GROUPS = 3  # one for each side
-_WAY_OUT = ", or set 'groups: ignore' in the training file to split by picture, which says nothing about new parts"
+_WAY_OUT = ", or set split.by: picture in the training file, which says nothing about new parts"
 
 
 def split_pictures(
-    folder: LabelledFolder, shares: Mapping[str, float], seed: int, stratify_by: Sequence[str] = ()
-) -> tuple[dict[str, str], list[str]]:
+    folder: LabelledFolder, shares: Mapping[str, float], seed: int, stratify_by: Sequence[str] = (),
+    kept: Mapping[str, str] | None = None,
+) -> tuple[dict[str, str], list[str]]:  # fmt: skip
     """Return on which side each picture stands.
 
     Whole groups are dealt out, the largest first, each to the side that lacks most of what the group holds. The order
@@ -34,6 +36,7 @@ def split_pictures(
         shares: Wanted share of ``train``, ``validation`` and ``test``; they sum to 1.
         seed: Same seed, same split.
         stratify_by: Further columns of ``labels.csv`` whose mix should be alike on all sides.
+        kept: Side per group that stands already, from an earlier run.
 
     Returns:
         Side per ``file``, and notes for the user.
@@ -50,6 +53,7 @@ def split_pictures(
         open_ = sum(len(pictures) for group, pictures in members.items() if group not in given)
         if open_:
             notes.append(f"{open_} pictures have no split in labels.csv and are dealt out by share")
+    given = _with_kept(folder, members, given, kept or {})
     sides = dict(given)
     wanted, have = _wanted(folder, shares, stratify_by), {side: Counter[tuple[str, ...]]() for side in SPLITS}
     kinds = {side: Counter[bool]() for side in SPLITS}  # good or not, whatever the class
@@ -118,6 +122,21 @@ def _given_side(folder: LabelledFolder, pictures: Sequence[Picture]) -> str | No
     return sides.pop() if sides else None
 
 
+def _with_kept(
+    folder: LabelledFolder, members: Mapping[str, Sequence[Picture]], given: Mapping[str, str], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the sides that stand already: those of ``labels.csv`` and those of an earlier run, which must agree."""
+    moved = [group for group, side in given.items() if kept.get(group, side) != side]
+    if moved:
+        group = min(moved, key=lambda name: members[name][0].file)
+        raise DataError(
+            f"{folder.folder}: labels.csv puts {len(moved)} groups on another side than the earlier run, e.g. "
+            f"{members[group][0].file!r} on {given[group]}, which stood on {kept[group]}; leave the column split of "
+            "these pictures empty, or train without --from"
+        )
+    return {**{group: side for group, side in kept.items() if group in members}, **given}
+
+
 def _check_groups(folder: LabelledFolder) -> list[str]:
     groups: dict[str, set[str]] = defaultdict(set)
     for picture in folder.pictures:
@@ -162,14 +181,36 @@ def write_split(path: Path, folder: LabelledFolder, sides: Mapping[str, str]) ->
     write_atomically(path, text.getvalue().encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a picture stood in an earlier run."""
+
+    side: str
+    group: str
+
+
 def read_split(path: Path) -> dict[str, str]:
     """Return the side of each picture by its hash.
 
     Raises:
         DataError: If the file is missing or no split file.
     """
+    return {sha256: standing.side for sha256, standing in read_standings(path).items()}
+
+
+def read_standings(path: Path) -> dict[str, Standing]:
+    """Return side and group of each picture by its hash.
+
+    Raises:
+        DataError: If the file is missing or no split file.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return {row["sha256"]: row["split"] for row in csv.DictReader(file)}
+            found = {row["sha256"]: Standing(row["split"], row["group"]) for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as the split of a run ({error}); train again") from error
+    unknown = next((one.side for one in found.values() if one.side not in SPLITS or not one.group), None)
+    if not found or unknown is not None or None in found:
+        shown = f"side {unknown!r}" if unknown is not None else "no whole row"
+        raise DataError(f"{path}: cannot be read as the split of a run ({shown}); train again")
+    return found

@@ -24,7 +24,7 @@ from partgate.parts import Image
 from partgate.recipe import Recipe
 
 BUNDLE_FORMAT = 2
-"""Newest format that is read; 2 is written for what format 1 knows not: several looks, pictures without grey borders."""
+"""Newest format that is read; 2 is written for what 1 knows not: several looks, pictures without grey borders."""
 
 MODEL_PART = "model.onnx"
 _MANIFEST = "manifest.json"

@@ -16,7 +16,6 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from partgate.configfile import Settings
 from partgate.errors import ConfigError, TrainingError
-from partgate.imaging import _PAD_GREY, Region
 from partgate.parts import Image
 from partgate.training.transforms import apply_transform, build_transform, first_line
 
@@ -47,8 +46,7 @@ class Transform(Settings):
 
 
 # What fixture, lamp and camera of one line do between two parts; strengths in pixels are those of the picture that the
-# network sees (288 px). Judged by eye on castings, magnetic tiles and fabric: with noise of 4 levels faint cracks on
-# dark parts drown, and 3 degrees push what lies at the end of a long part out of the picture.
+# network sees (288 px). Judged by eye on castings, magnetic tiles and fabric: faint cracks on dark parts stay visible.
 DEFAULT_TRANSFORMS = (
     # Play of the part in its fixture. Borders are mirrored: black ones would tell which picture was augmented.
     Transform(transform="Affine", translate_percent=[-0.02, 0.02], rotate=[-2, 2], border_mode="reflect_101", p=0.8),
@@ -97,7 +95,6 @@ class Augmenter:
     """Makes views of pictures: the same seed, picture and number give the same view, in any order and thread.
 
     A grey picture (three equal channels) stays grey whatever a transform does to colours: a mono camera gives none.
-    The grey borders of a picture that was fitted with its aspect kept stay as they are: on the line they never change.
     """
 
     def __init__(self, transforms: Sequence[Transform], seed: int) -> None:
@@ -124,11 +121,7 @@ class Augmenter:
         key = hashlib.sha256(f"{self._seed} {number} {picture}".encode()).digest()
         # One pair of generators for the whole list: seeded one by one, all transforms would draw the same numbers.
         generators = np.random.default_rng(list(key)), random.Random(key)
-        result = image.copy()
-        x_min, y_min, x_max, y_max = _inside_of_borders(image)
-        shown = result[y_min:y_max, x_min:x_max]
-        if shown.size:
-            shown[:] = self._augment(shown, picture, generators)
+        result = self._augment(image.copy(), picture, generators)
         return _as_grey(result) if _is_grey(image) else result
 
     def _augment(self, image: Image, picture: str, generators: tuple[np.random.Generator, random.Random]) -> Image:
@@ -153,16 +146,6 @@ def _build(transforms: Sequence[Transform], source: str) -> list[Any]:
     if problems:
         raise ConfigError(problems)
     return built
-
-
-def _inside_of_borders(image: Image) -> Region:
-    """Return the box without the rows and columns that :func:`fit_picture` left free, (0, 0, 0, 0) if that is all."""
-    is_grey = image == _PAD_GREY  # (H, W, 3)
-    rows = np.flatnonzero(~is_grey.reshape(len(image), -1).all(axis=1))
-    columns = np.flatnonzero(~is_grey.all(axis=0).all(axis=1))
-    if not rows.size:
-        return (0, 0, 0, 0)
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _is_grey(image: Image) -> bool:

@@ -33,6 +33,6 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds
         raise TrainingError(
-            f"{path}: cannot be read ({type(error).__name__}); remove its folder, train again"
+            f"{path}: cannot be read ({type(error).__name__}); train again: it starts afresh"
         ) from error
     return state

@@ -65,8 +65,11 @@ class FineTuneSettings(Settings):
     folds: int = Field(
         default=3, ge=2, le=10, description="each learns without one share, by group; the model is their mean"
     )
-    epochs: int = Field(default=6, ge=1, le=1000, description="rounds over the training pictures, at most")
-    patience: int = Field(default=2, ge=1, description="rounds without a better out-of-fold loss, then it stops")
+    epochs: int = Field(default=3, ge=1, le=1000, description="rounds over the training pictures, at most")
+    least_steps: int = Field(
+        default=40, ge=1, le=100_000, description="few pictures go round more often, until each fold has so many steps"
+    )
+    patience: int = Field(default=2, ge=1, description="rounds without a better out-of-fold loss, then it stops; grows with least_steps")
     augmented_views: int = Field(
         default=2, ge=0, le=100, description="augmented pictures made of each, beside itself and its mirror pictures"
     )
@@ -136,6 +139,10 @@ class TrainingConfig(Settings):
         default=None,
         description="older recipe whose name, number, lanes and class numbers are kept; new classes get new ones",
     )
+    from_run: RelativePath | None = Field(
+        default=None,
+        description="older run: its pictures keep their sides, its recipe is kept as by keep, and it is compared with",
+    )
     threads: int = Field(default=2, ge=1, le=64, description="pictures worked on at once")
     head: HeadSettings = Field(default=HeadSettings())
     fine_tune: FineTuneSettings = Field(default=FineTuneSettings())
@@ -145,6 +152,23 @@ class TrainingConfig(Settings):
     mixed_precision: bool = Field(default=True, description="half precision on a GPU; never on a processor")
     tensorboard: bool = Field(default=False, description="write curves for TensorBoard beside training.json")
     decision: Wishes = Field(default=Wishes())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_the_recipe_of_the_older_run(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("from_run") and not given.get("keep"):
+            return given | {"keep": given["from_run"]}
+        return given
+
+    @model_validator(mode="after")
+    def _one_way_to_look(self) -> Self:
+        others = [name for name in ("region", "tiles") if getattr(self, name) is not None]
+        if self.regions and others:
+            raise ValueError(
+                f"regions ({', '.join(self.regions)}) cannot stand beside {' and '.join(others)}: "
+                "name all places under regions, or cut one region into tiles"
+            )
+        return self
 
 
 def preset_names() -> tuple[str, ...]:

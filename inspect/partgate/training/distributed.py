@@ -11,10 +11,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+_PATIENCE = timedelta(hours=12)  # the first member alone looks at all pictures, and exports; the others wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,14 @@ class Team:
             value = value / self.size
         return float(value)
 
+    def agree(self, number: float) -> float:
+        """Return the first member's number: what all go by, though clocks and last digits differ between machines."""
+        if self.size == 1:
+            return number
+        shared = [number]
+        distributed.broadcast_object_list(shared, src=0)
+        return shared[0]
+
     def wait(self) -> None:
         """Return once every process has come here."""
         if self.size > 1:
@@ -59,8 +70,11 @@ def team_of_torchrun() -> Iterator[Team]:
     if size == 1:
         yield Team()
         return
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank)
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
     try:
-        yield Team(distributed.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
+        yield Team(distributed.get_rank(), size, local_rank)
     finally:
         distributed.destroy_process_group()

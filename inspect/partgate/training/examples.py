@@ -45,19 +45,19 @@ def cut_folds(examples: Examples, wanted: int, seed: int) -> list[Fold]:
         len(set(examples.groups[known & (examples.labels == label)])) for label in range(examples.classes)
     ]
     usable = [count for count in groups_per_class if count > 1]
+    too_few = TrainingError(
+        f"too few groups for out-of-fold scores: {groups_per_class} per class; at least 2 are needed"
+    )
     if not usable or len(set(examples.groups)) < 2:
-        raise TrainingError(
-            f"too few groups for out-of-fold scores: {groups_per_class} per class; at least 2 are needed"
-        )
+        raise too_few
     cutter = StratifiedGroupKFold(min(wanted, max(2, min(usable))), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer groups than folds: told to the user elsewhere
         cuts = list(cutter.split(examples.features, examples.labels, examples.groups))
-    return [
-        Fold(learned, held_out)
-        for learned, held_out in cuts
-        if len(held_out) and len(set(examples.labels[learned[known[learned]]])) > 1
-    ]
+    folds = [Fold(learned, held_out) for learned, held_out in cuts if len(held_out)]
+    if any(len(set(examples.labels[fold.learned[known[fold.learned]]])) < 2 for fold in folds):
+        raise too_few  # what such a fold holds out would be judged by nobody
+    return folds
 
 
 def balanced_weights(labels: Rows, weights: Array) -> Array:

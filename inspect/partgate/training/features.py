@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from partgate.configfile import write_atomically
 from partgate.data.folder import Picture
 from partgate.errors import DataError
-from partgate.imaging import MIN_SIDE_PX, crop_region, read_picture
+from partgate.imaging import MIN_SIDE_PX, crop_region, decode_picture
 from partgate.inference.bundle import Geometry
 from partgate.inference.engine import FEATURES, OnnxEngine
 from partgate.parts import Image
@@ -75,7 +75,15 @@ def read_part(picture: Picture, geometry: Geometry) -> tuple[list[Image], Measur
     Raises:
         DataError: If it is unreadable, too small, changed since its folder was read, or a region does not lie inside.
     """
-    image = read_picture(picture.path)
+    try:
+        data = picture.path.read_bytes()
+        image = decode_picture(data)
+    except OSError as error:
+        raise DataError(f"{picture.path}: cannot be read: {error.strerror}") from error
+    except DataError as error:
+        raise DataError(f"{picture.path}: {error}") from None
+    if hashlib.sha256(data).hexdigest() != picture.sha256:
+        raise DataError(f"{picture.path}: changed while training; let nothing write into the folder, and train again")
     if min(image.shape[:2]) < MIN_SIDE_PX:
         raise DataError(
             f"{picture.path}: {image.shape[1]} x {image.shape[0]} px is too small; at least {MIN_SIDE_PX} px"
@@ -173,8 +181,9 @@ class _Cached:
         self._path = cache_folder() / "features" / name[:2] / f"{name}.f32" if view.is_kept else None
         self.row: NDArray[np.float32] | None = None
         if self._path is not None and self._path.is_file():
-            row = np.frombuffer(self._path.read_bytes(), np.float32)
-            self.row = row if row.size > _MEASURES else None
+            content = self._path.read_bytes()
+            is_whole = len(content) > 4 * _MEASURES and len(content) % 4 == 0  # bytes of a float32
+            self.row = np.frombuffer(content, np.float32) if is_whole else None
 
     def keep(self, row: NDArray[np.float32]) -> None:
         """Write the row where it is not known yet."""

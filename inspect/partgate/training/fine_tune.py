@@ -4,9 +4,12 @@ One number is chosen by out-of-fold scores: after how many rounds to stop. Round
 """
 
 import logging
+import math
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,8 +68,8 @@ class Lesson:
 def fine_tune(
     starts: Sequence[Branch], lesson: Lesson, settings: FineTuneSettings, place: Place, threads: int,
     progress: Progress, checkpoint: Path | None = None, seconds: float | None = None,
-) -> Tuned | None:  # fmt: skip
-    """Return the branches after their best round; None where not even two rounds fit into the time.
+) -> Tuned | str:  # fmt: skip
+    """Return the branches after their best round; else in a sentence why there are none.
 
     Args:
         starts: A branch per fold, its head fitted on what the fold learns from.
@@ -83,14 +86,15 @@ def fine_tune(
     """
     notes: list[str] = []
     saved = read_checkpoint(checkpoint) if checkpoint else None
-    epochs = int(saved["epochs"]) if saved else settings.epochs
+    wanted, patience = _plan(lesson, settings)
+    epochs = int(saved["epochs"]) if saved else wanted
+    at_once = min(threads, len(starts)) if place.device.type == "cpu" and place.team.size == 1 else 1
     if saved is None and seconds is not None:
-        fitting = _rounds_that_fit(starts[0], lesson, settings, place, threads, seconds)
-        if fitting < min(_LEAST_EPOCHS, settings.epochs):
-            return None
-        if fitting < epochs:
-            notes.append(f"the time budget fits {fitting} of {epochs} rounds of fine-tuning")
-            epochs = fitting
+        epochs = min(epochs, _rounds_that_fit(starts[0], lesson, settings, place, at_once, seconds))
+        if epochs < min(_LEAST_EPOCHS, wanted):
+            return f"not fine-tuned: the time budget fits {epochs} of {wanted} rounds"
+    if epochs < wanted:
+        notes.append(f"the time budget fits {epochs} of {wanted} rounds of fine-tuning")
     learners = [
         Learner(branch, fold, lesson.material, lesson.examples, settings, lesson.seed + 1000 * number, place,
                 lesson.balance, epochs)
@@ -100,62 +104,100 @@ def fine_tune(
     if saved:
         state.resume(saved)
         notes.append(f"gone on from round {len(state.history)} of a training that was stopped")
-    tell = _counter(progress, len(state.history), epochs, sum(learner.steps for learner in learners))
-    with ThreadPoolExecutor(threads if place.device.type == "cpu" and place.team.size == 1 else 1) as pool:
-        while len(state.history) < epochs and not state.is_done(settings.patience):
-            began = time.monotonic()
-            number = len(state.history) + 1
-            try:
-                losses = list(pool.map(lambda learner: learner.learn(number, tell), learners))  # noqa: B023
-            except LossError as error:
-                notes.append(
-                    f"fine-tuning stopped in round {number}: the loss was no number on a batch with "
-                    f"{lesson.names(error.rows)}; the best round before is kept: lower fine_tune.learning_rate"
-                )
-                break
-            logits = _judge(learners, lesson, pool, views=1)  # mirrored views as well would take half as long again
-            state.add(Epoch(number, float(np.mean(losses)), lesson.rate(logits), time.monotonic() - began))
-            if checkpoint and place.team.leads:
-                write_checkpoint(checkpoint, state.saved())
-        if not state.take_best():
-            return None
-        logits = _judge(learners, lesson, pool, lesson.material.clean)
-    return state.tuned(logits, notes)
+    counter = _Counter(progress, len(state.history), epochs, sum(learner.steps for learner in learners))
+    while len(state.history) < epochs and not state.is_done(patience):
+        began = time.monotonic()
+        number = len(state.history) + 1
+        try:
+            losses = _learn(learners, number, at_once, counter)
+        except LossError as error:
+            notes.append(
+                f"fine-tuning stopped in round {number}: the loss was no number on a batch with "
+                f"{lesson.names(error.rows)}; the best round before is kept: lower fine_tune.learning_rate"
+            )
+            break
+        logits = _judge(learners, lesson, at_once, views=1)  # mirrored views as well would take half as long again
+        loss = place.team.agree(lesson.rate(logits))
+        state.add(Epoch(number, float(np.mean(losses)), loss, time.monotonic() - began))
+        if checkpoint and place.team.leads:
+            write_checkpoint(checkpoint, state.saved())
+    if not state.take_best():
+        return "; ".join(("not fine-tuned: no round gave a number", *notes))
+    return state.tuned(_judge(learners, lesson, at_once, lesson.material.clean), notes)
 
 
-def _judge(learners: Sequence[Learner], lesson: Lesson, pool: ThreadPoolExecutor, views: int) -> Array:
+def _plan(lesson: Lesson, settings: FineTuneSettings) -> tuple[int, int]:
+    """Return rounds and patience: few pictures go round more often, since a round of two steps changes little."""
+    rows = min(len(fold.learned) for fold in lesson.folds)
+    steps = math.ceil(rows / settings.batch_size)
+    epochs = max(settings.epochs, math.ceil(settings.least_steps / steps))
+    return epochs, math.ceil(settings.patience * epochs / settings.epochs)
+
+
+def _learn(learners: Sequence[Learner], number: int, at_once: int, counter: "_Counter") -> list[float]:
+    """Return the loss of each fold's next round; an error is raised once no fold learns any more."""
+    if at_once == 1:  # also in a team, whose members must meet in the same order
+        return [learner.learn(number, counter.tell) for learner in learners]
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            rounds = [pool.submit(learner.learn, number, counter.tell) for learner in learners]
+            wait(rounds, return_when=FIRST_EXCEPTION)
+        finally:
+            counter.halted.set()  # all are done, or one failed, or Ctrl-C: the others end with their batch
+    counter.halted.clear()
+    errors = [error for one in rounds if (error := one.exception())]
+    if errors:
+        raise next((error for error in errors if not isinstance(error, _HaltedError)), errors[0])
+    return [one.result() for one in rounds]
+
+
+def _judge(learners: Sequence[Learner], lesson: Lesson, at_once: int, views: int) -> Array:
     """Return out-of-fold logits, (N, C)."""
     logits = np.zeros((len(lesson.examples.labels), lesson.examples.classes))
-    for learner, found in zip(learners, pool.map(lambda one: one.judge(views), learners), strict=True):
-        logits[learner.fold.held_out] = found
+    with ThreadPoolExecutor(at_once) as pool:
+        for learner, found in zip(learners, pool.map(lambda one: one.judge(views), learners), strict=True):
+            logits[learner.fold.held_out] = found
     return logits
 
 
-def _counter(progress: Progress, rounds_done: int, epochs: int, steps: int) -> Callable[[], None]:
-    done = rounds_done * steps
+class _HaltedError(Exception):
+    """Another fold failed, or the user pressed Ctrl-C."""
 
-    def tell() -> None:
-        nonlocal done
-        done += 1
-        progress("fine-tuning", done, epochs * steps)
 
-    return tell
+class _Counter:
+    """Tells the progress of all folds, and halts them where one cannot go on."""
+
+    def __init__(self, progress: Progress, rounds_done: int, epochs: int, steps: int) -> None:
+        self._progress, self._done, self._total = progress, rounds_done * steps, epochs * steps
+        self._lock = threading.Lock()
+        self.halted = threading.Event()
+
+    def tell(self) -> None:
+        """Count a batch."""
+        with self._lock:
+            self._done += 1
+            done = self._done
+        self._progress("fine-tuning", done, self._total)
+        if self.halted.is_set():
+            raise _HaltedError
 
 
 def _rounds_that_fit(
-    start: Branch, lesson: Lesson, settings: FineTuneSettings, place: Place, threads: int, seconds: float
+    start: Branch, lesson: Lesson, settings: FineTuneSettings, place: Place, at_once: int, seconds: float
 ) -> int:
     """Return how many rounds fit, by the time of a few steps of a branch that is thrown away afterwards."""
-    rows = lesson.folds[0].learned[: 3 * settings.batch_size]
+    learned = lesson.folds[0].learned
+    rows = learned[lesson.examples.weights[learned] > 0][: 3 * settings.batch_size]
     trial = Learner(deepcopy(start), Fold(rows, rows[:1]), lesson.material, lesson.examples, settings, 0, place,
                     lesson.balance, 1)  # fmt: skip
     began = time.monotonic()
-    trial.learn(1, lambda: None)
-    per_row = (time.monotonic() - began) / len(rows)
+    with suppress(LossError):  # the first round says so
+        trial.learn(1, lambda: None)
+    per_row = max(time.monotonic() - began, 1e-6) / len(rows)
     # Judging takes about a third of a step; folds learn at once as far as there are threads.
     rows_per_round = sum(len(fold.learned) + len(fold.held_out) * lesson.material.clean / 3 for fold in lesson.folds)
-    at_once = min(threads, len(lesson.folds)) if place.device.type == "cpu" else 1
-    return min(settings.epochs, int(seconds * at_once / (per_row * rows_per_round)))
+    fitting = max(0, int(seconds * at_once / (per_row * rows_per_round)))
+    return int(place.team.agree(fitting))
 
 
 class _State:

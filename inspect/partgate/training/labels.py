@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partgate.data.folder import LabelledFolder, Picture
-from partgate.data.marks import read_boxes
+from partgate.data.marks import MARK_COLUMNS, read_boxes
 from partgate.errors import DataError
 from partgate.imaging import Region, read_picture
 from partgate.inference.bundle import Geometry
@@ -23,7 +23,6 @@ from partgate.training.head import refit
 REGION_COLUMN = "region."
 """``labels.csv`` may hold a column ``region.NAME`` per region with the label of that place."""
 
-_BOX_COLUMNS = ("boxes_xyxy", "boxes")
 _UNKNOWN = -1
 _SEEN_SHARE = 0.25  # of a marked box that a tile must show to be called a defect; less teaches nothing
 _ROUNDS, _STRENGTH, _FOLDS = 3, 0.003, 3
@@ -42,7 +41,7 @@ def make_examples(
         seed: Of the folds by which places are found.
 
     Raises:
-        DataError: If a region's label is no class, or several looks are to be sorted by class.
+        DataError: If a region's label is no class, a marked box is none, or several looks are to be sorted by class.
     """
     place = {name: i for i, name in enumerate(folder.classes)}
     of_picture = np.array([place[picture.label] for picture in found.pictures])
@@ -59,6 +58,7 @@ def make_examples(
     if looks == 1:
         return Examples(features, labels, groups, weights, picture, len(folder.classes)), of_picture
     good = folder.classes.index(folder.good_class or "")
+    _check_columns(found.pictures[0], found.looks)
     known = np.concatenate([_labels_of(one, found.looks, geometry, place, good) for one in found.pictures])
     is_known = (known != _UNKNOWN) | (labels == good)
     labels = np.where(known == _UNKNOWN, labels, known)
@@ -75,16 +75,38 @@ def _labels_of(
     if wrong:
         raise DataError(f"{picture.path}: region label '{wrong[0]}' is no class; known: {', '.join(sorted(place))}")
     if any(given):
+        _check_agreement(picture, given, place, good)
         return np.array([place[label] if label else _UNKNOWN for label in given])
-    boxes = next((text for name in _BOX_COLUMNS if (text := picture.columns.get(name))), "")
-    if place[picture.label] == good or not boxes:
+    written = next((text for name in MARK_COLUMNS if (text := picture.columns.get(name, "").strip())), "")
+    if place[picture.label] == good or not written:
         return np.full(len(looks), _UNKNOWN)
+    try:
+        boxes = read_boxes(written)
+    except ValueError as error:
+        raise DataError(f"{picture.path}: labels.csv: {error}") from error
     height, width = read_picture(picture.path).shape[:2]
-    shown = [_share_shown(read_boxes(boxes), look.region or (0, 0, width, height))
-             for look in geometry.looks(height, width)]  # fmt: skip
+    shown = [_share_shown(boxes, look.region or (0, 0, width, height)) for look in geometry.looks(height, width)]
     return np.array([
         place[picture.label] if share >= _SEEN_SHARE else good if share == 0 else _UNKNOWN for share in shown
     ])  # fmt: skip
+
+
+def _check_columns(picture: Picture, looks: Sequence[str | None]) -> None:
+    names = [column.removeprefix(REGION_COLUMN) for column in picture.columns if column.startswith(REGION_COLUMN)]
+    unknown = [name for name in names if name not in looks]
+    if unknown:
+        known = ", ".join(str(name) for name in looks)
+        raise DataError(f"labels.csv: column '{REGION_COLUMN}{unknown[0]}' names no region; the training has: {known}")
+
+
+def _check_agreement(picture: Picture, given: Sequence[str], place: dict[str, int], good: int) -> None:
+    """Refuse a good part with a defect place, and a defect part of which every place is good."""
+    defects = [label for label in given if label and place[label] != good]
+    is_good = place[picture.label] == good
+    if (is_good and defects) or (not is_good and all(given) and not defects):
+        raise DataError(
+            f"{picture.path}: is '{picture.label}', but its regions are {', '.join(given)}; correct one of them"
+        )
 
 
 def _share_shown(boxes: Sequence[tuple[float, float, float, float]], region: Region) -> float:
@@ -105,7 +127,10 @@ def _find_places(examples: Examples, is_known: NDArray[np.bool_], good: int, see
         each picture is judged by a model which has not seen its group: own.
     """
     per_picture = np.bincount(examples.picture)[examples.picture]
-    weights = np.where(is_known, examples.weights, examples.weights / per_picture)
+    is_placed = np.zeros(examples.picture.max() + 1, bool)  # pictures whose defect is known to lie in another look
+    is_placed[examples.picture[is_known & (examples.labels != good)]] = True
+    given = np.where(is_known | ~is_placed[examples.picture], examples.weights, 0.0)
+    weights = np.where(is_known, given, given / per_picture)
     folds = cut_folds(examples, _FOLDS, seed)
     for _ in range(_ROUNDS):
         current = replace(examples, weights=weights)
@@ -116,5 +141,5 @@ def _find_places(examples: Examples, is_known: NDArray[np.bool_], good: int, see
         worst = worst_rows(np.where(is_known, -np.inf, scores), examples.picture)
         chosen = np.zeros(len(scores), bool)
         chosen[worst] = True
-        weights = np.where(is_known | chosen, examples.weights, 0.0)
+        weights = np.where(is_known | chosen, given, 0.0)
     return replace(examples, weights=weights)

@@ -2,10 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from partgate import __version__
-from partgate.data.folder import LabelledFolder, Picture, count_classes, data_sha256
+from partgate.data.folder import LabelledFolder, Picture
 from partgate.data.labels_csv import SPLITS
 from partgate.data.split import SPLIT_FILE, write_split
-from partgate.errors import DataError
 from partgate.evaluation.threshold import ChosenLimits
 from partgate.inference.bundle import Bundle, Geometry, read_bundle, write_bundle
 from partgate.inference.engine import PROBABILITIES, OnnxEngine
@@ -28,23 +28,18 @@ from partgate.recipe import Limits, Recipe, save_recipe
 from partgate.training.augment import check_transforms
 from partgate.training.config import TrainingConfig
 from partgate.training.distributed import Team, team_of_torchrun
-from partgate.training.features import FeatureSet, Progress, read_part
+from partgate.training.features import Progress, read_part
 from partgate.training.grouping import Prepared, prepare_folder
-from partgate.training.head import fit_head
-from partgate.training.judged import calibrate, describe_limits, find_limits, too_few, write_out_of_fold
-from partgate.training.labels import make_examples
-from partgate.training.look import Backbone, look, open_backbone
-from partgate.training.map_store import MapStore
+from partgate.training.judged import find_limits, too_few, write_out_of_fold
+from partgate.training.learn import Say, learn
 from partgate.training.model import make_classifier
 from partgate.training.outcome import Story, describe_bundle, first_recipe, write_facts
-from partgate.training.run_folder import WORK_FOLDER, run_folder
-from partgate.training.tuning import Kind, Learned, choose, frozen_choice, open_store, tune
-from partgate.training.views import Mirrored, clean_views
+from partgate.training.run_folder import WORK_FOLDER, check_free, run_folder
+from partgate.training.tuning import Kind
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
 OUT_OF_FOLD_FILE = "out_of_fold.csv"
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +78,11 @@ def train(config: TrainingConfig, run: Path, progress: Progress, say: Say = lamb
     started, began = datetime.now(UTC), time.monotonic()
     torch.set_num_threads(1)  # pictures and folds are worked on in parallel; threads inside one would wait for others
     find_backbone(config.backbone)
-    check_transforms(config.augment, "augment")
+    check_transforms(config.augment, "training file")
+    check_free(run)
     with team_of_torchrun() as team:
         data = prepare_folder(config, progress)
-        with run_folder(run, _fingerprint(config, data.folder), team) as unfinished:
+        with run_folder(run, _fingerprint(config, data), team) as unfinished:
             return _train(config, run, unfinished, data, team, _Clock(started, began), progress, say)
 
 
@@ -104,37 +100,17 @@ def _train(
     config: TrainingConfig, run: Path, unfinished: Path, data: Prepared, team: Team, clock: _Clock,
     progress: Progress, say: Say,
 ) -> TrainingResult | None:  # fmt: skip
-    folder, sides, work = data.folder, data.sides, unfinished / WORK_FOLDER
+    folder, sides = data.folder, data.sides
     pictures = [picture for picture in folder.pictures if sides[picture.file] != "test"]
-
-    # quick: a linear head on frozen features
-    backbone = open_backbone(pictures, config)
-    views = clean_views(config.flips)
-    store = open_store(work, pictures, backbone, config, team)
-    found = _look_in_turn(pictures, backbone, config, team, progress, views, store)
-    _check_enough(folder, found)
-    averaged = len(views) if config.average_flips else 1
-    examples, of_picture = make_examples(found, folder, backbone.geometry, averaged, config.seed)
-    head = fit_head(examples, config.head, config.seed, progress)
-    choice = frozen_choice(backbone.cut(whole=False), head)
-
-    # fine-tuning: kept only where out-of-fold scores are better with it
-    tuned = None
-    if config.fine_tune.part != "none":
-        quick = calibrate(choice.out_of_fold, examples, of_picture, found, folder, config)
-        say(f"quick, out of fold: {describe_limits(find_limits(quick, folder, config), folder.good_class is not None)}")
-        learned = Learned(config, backbone, found, examples, head, store)
-        tuned = tune(learned, work, team, progress, clock.left(config.budget_minutes))
-        if tuned is not None:
-            choice = choose(learned, tuned)
+    work, left = unfinished / WORK_FOLDER, partial(clock.left, config.budget_minutes)
+    learned = learn(pictures, folder, config, work, team, progress, say, left)
     if not team.leads:
         return None
 
-    # calibration, export, limits, proof
-    judged = calibrate(choice.out_of_fold, examples, of_picture, found, folder, config)
+    # export, limits, proof
+    found, judged, geometry = learned.found, learned.judged, learned.backbone.geometry
     progress("export", 0, 1)
-    geometry = backbone.geometry
-    model = make_classifier(backbone, choice, judged.calibration, folder, config)
+    model = make_classifier(learned.backbone, learned.choice, judged.calibration, folder, config)
     onnx = export_onnx(model, geometry.height_px, geometry.width_px, model.output_names)
     progress("export", 1, 1)
     proven = [picture for picture in found.pictures if sides[picture.file] == "validation"] or list(found.pictures)
@@ -145,46 +121,24 @@ def _train(
     # what the run leaves
     write_split(unfinished / SPLIT_FILE, folder, sides)
     write_out_of_fold(unfinished / OUT_OF_FOLD_FILE, judged, found, folder)
-    manifest = describe_bundle(config, folder, found, geometry, backbone.facts, proof, clock.started)
+    manifest = describe_bundle(config, folder, found, geometry, learned.backbone.facts, proof, clock.started)
     write_bundle(unfinished / BUNDLE_FILE, manifest, onnx)
     bundle = replace(read_bundle(unfinished / BUNDLE_FILE), path=run / BUNDLE_FILE)
     recipe = first_recipe(config, folder, found, bundle, limits)
     save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
     few = too_few(limits, folder.good_class is not None, _ENOUGH)
-    notes = (*data.notes, *few, *limits.warnings, *(tuned.notes if tuned else ()), *found.unreadable)
-    story = Story(config, folder, sides, head, choice, tuned, judged, limits, proof, notes, clock.started)
-    write_facts(unfinished / FACTS_FILE, story)
+    notes = (*data.notes, *few, *limits.warnings, *learned.notes, *found.unreadable)
+    write_facts(unfinished / FACTS_FILE, Story(config, folder, sides, learned, limits, proof, notes, clock.started))
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
-    return TrainingResult(run, bundle, recipe, limits, choice.kind, counts, notes)
+    return TrainingResult(run, bundle, recipe, limits, learned.choice.kind, counts, notes)
 
 
-def _look_in_turn(
-    pictures: Sequence[Picture], backbone: Backbone, config: TrainingConfig, team: Team, progress: Progress,
-    views: Sequence[Mirrored], store: MapStore | None,
-) -> FeatureSet:  # fmt: skip
-    """Return the features; the first process computes them, the others take them from the cache if they share it."""
-    if not team.leads:
-        team.wait()
-    found = look(pictures, backbone, config.threads, progress, views, store)
-    if team.leads:
-        team.wait()
-    return found
-
-
-def _fingerprint(config: TrainingConfig, folder: LabelledFolder) -> str:
+def _fingerprint(config: TrainingConfig, data: Prepared) -> str:
     """Return what a stopped training must have in common with this one to be gone on from."""
-    facts = f"{config.model_dump_json()} {data_sha256(folder.pictures)} {__version__} {torch.__version__}"
+    rows = [(one.file, one.sha256, one.label, one.group, one.weight, sorted(one.columns.items()), data.sides[one.file])
+            for one in data.folder.pictures]  # fmt: skip
+    facts = f"{config.model_dump_json()} {rows} {__version__} {torch.__version__}"
     return hashlib.sha256(facts.encode()).hexdigest()
-
-
-def _check_enough(folder: LabelledFolder, found: FeatureSet) -> None:
-    left = count_classes(found.pictures)
-    missing = [name for name in folder.classes if not left[name]]
-    if missing:
-        shown = "\n".join(found.unreadable[:5])
-        raise DataError(
-            f"{folder.folder}: no readable training picture of class {', '.join(missing)}\n{shown}".rstrip()
-        )
 
 
 def _run(engine: OnnxEngine, pictures: Sequence[Picture], geometry: Geometry, threads: int) -> NDArray[np.float32]:

@@ -29,9 +29,8 @@ from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, load_recip
 from partgate.training.config import TrainingConfig
 from partgate.training.features import FeatureSet
 from partgate.training.fine_tune import Tuned
-from partgate.training.head import FittedHead
-from partgate.training.judged import OutOfFold, cross_validated
-from partgate.training.tuning import Choice
+from partgate.training.judged import cross_validated
+from partgate.training.learn import Learned
 
 
 def describe_bundle(
@@ -97,10 +96,7 @@ class Story:
     config: TrainingConfig
     folder: LabelledFolder
     sides: Mapping[str, str]  # per file
-    head: FittedHead
-    choice: Choice
-    tuned: Tuned | None
-    judged: OutOfFold
+    learned: Learned
     limits: ChosenLimits
     proof: Proof
     notes: Sequence[str]
@@ -113,7 +109,7 @@ def write_facts(path: Path, story: Story) -> None:
     Raises:
         OSError: If the place is not writable or full.
     """
-    folder, sides = story.folder, story.sides
+    folder, sides, learned = story.folder, story.sides, story.learned
     facts: dict[str, Any] = {
         "partgate": __version__,
         "started_at": story.started.isoformat(timespec="seconds"),
@@ -124,11 +120,11 @@ def write_facts(path: Path, story: Story) -> None:
             side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
             for side in SPLITS
         },
-        "head": {"regularisation": story.head.regularisation, "folds": story.head.folds},
-        "fine_tuning": _fine_tuning(story.tuned),
-        "chosen": {"model": story.choice.kind, "out_of_fold_log_loss": story.choice.losses},
-        "calibration": {"how": story.judged.how, "temperature": story.judged.calibration.temperature},
-        "cross_validation": cross_validated(story.judged, folder, story.config.seed),
+        "head": {"regularisation": learned.head.regularisation, "folds": learned.head.folds},
+        "fine_tuning": _fine_tuning(learned.tuned),
+        "chosen": {"model": learned.choice.kind, "out_of_fold_log_loss": learned.choice.losses},
+        "calibration": {"how": learned.judged.how, "temperature": learned.judged.calibration.temperature},
+        "cross_validation": cross_validated(learned.judged, folder, story.config.seed),
         "limits": asdict(story.limits),
         "proof": asdict(story.proof),
         "notes": list(story.notes),

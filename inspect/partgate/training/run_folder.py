@@ -30,8 +30,7 @@ def run_folder(run: Path, fingerprint: str, team: Team) -> Iterator[Path]:
     Raises:
         TrainingError: If the run exists or the place cannot be written.
     """
-    if run.exists():
-        raise TrainingError(f"{run}: exists already; name another folder or remove it")
+    check_free(run)
     unfinished = run.with_name(f"{run.name}.unfinished")
     if team.leads:
         _open(run, unfinished, fingerprint)
@@ -50,10 +49,21 @@ def run_folder(run: Path, fingerprint: str, team: Team) -> Iterator[Path]:
         raise
 
 
+def check_free(run: Path) -> None:
+    """Refuse a run folder that exists.
+
+    Raises:
+        TrainingError: If it does.
+    """
+    if run.exists():
+        raise TrainingError(f"{run}: exists already; name another folder or remove it")
+
+
 def _open(run: Path, unfinished: Path, fingerprint: str) -> None:
     mark = unfinished / _FINGERPRINT_FILE
     try:
         if mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint:
+            (unfinished / WORK_FOLDER).mkdir(exist_ok=True)  # it may have been killed while it cleared up
             return
         shutil.rmtree(unfinished, ignore_errors=True)  # of a training on other pictures or with other settings
         (unfinished / WORK_FOLDER).mkdir(parents=True)

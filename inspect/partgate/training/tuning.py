@@ -43,7 +43,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class Quick:
     """What the head knew, and what fine-tuning starts from."""
 
     config: TrainingConfig
@@ -64,13 +64,13 @@ def _branch(parts: Parts, linear: Linear) -> Branch:
     return Branch(deepcopy(parts.body), linear.weight, linear.bias, linear.mean, linear.std)
 
 
-def choose(learned: Learned, tuned: Tuned) -> Choice:
+def choose(quick: Quick, tuned: Tuned) -> Choice:
     """Return what explains out-of-fold rows best: the frozen features, the fine-tuned branches, or the mean of both.
 
     Before they are averaged both are brought to one scale, each by its own temperature.
     """
-    head, examples, config = learned.head, learned.examples, learned.config
-    parts, balance = learned.backbone.cut(whole=config.fine_tune.part == "whole"), config.head.class_balance
+    head, examples, config = quick.head, quick.examples, quick.config
+    parts, balance = quick.backbone.cut(whole=config.fine_tune.part == "whole"), config.head.class_balance
     temperatures = [
         fit_temperature(logits, examples.labels, examples.weights, examples.classes, balance)[0].temperature
         for logits in (head.out_of_fold, tuned.out_of_fold)
@@ -92,25 +92,25 @@ def choose(learned: Learned, tuned: Tuned) -> Choice:
     return Choice(kind, parts, (_branch(parts, head.linear), *tuned.branches), shares, both, losses)
 
 
-def tune(learned: Learned, work: Path, team: Team, progress: Progress, seconds: float | None) -> Tuned | None:
-    """Return the fine-tuned branches; None where they were not asked for or nothing fits into the time.
+def tune(quick: Quick, work: Path, team: Team, progress: Progress, seconds: float | None) -> Tuned | str:
+    """Return the fine-tuned branches; else in a sentence why there are none.
 
     Args:
-        learned: From the step before.
+        quick: From the step before.
         work: Folder for what is kept while it learns; a stopped training goes on from what lies there.
         team: The processes that train together.
         progress: Is told about each step.
         seconds: What is left of the budget.
     """
     began = time.monotonic()
-    config, settings, examples = learned.config, learned.config.fine_tune, learned.examples
+    config, settings, examples = quick.config, quick.config.fine_tune, quick.examples
     folds = cut_folds(examples, settings.folds, config.seed)
-    heads = refit(examples, folds, learned.head.regularisation, config.head)
-    parts = learned.backbone.cut(whole=settings.part == "whole")
+    heads = refit(examples, folds, quick.head.regularisation, config.head)
+    parts = quick.backbone.cut(whole=settings.part == "whole")
     balance = config.head.class_balance
-    files = [picture.file for picture in learned.found.pictures]
+    files = [picture.file for picture in quick.found.pictures]
     lesson = Lesson(
-        examples, _material(learned, work, team, progress), folds,
+        examples, _material(quick, work, team, progress), folds,
         lambda logits: calibrated_loss(logits, examples, balance), balance, config.seed,
         lambda rows: named(files, rows, examples.picture),
     )  # fmt: skip
@@ -131,20 +131,20 @@ def open_store(
     return MapStore.make(work, len(pictures), looks, views, backbone.graph, len(backbone.spec.stages))
 
 
-def _material(learned: Learned, work: Path, team: Team, progress: Progress) -> Material:
-    config = learned.config
+def _material(quick: Quick, work: Path, team: Team, progress: Progress) -> Material:
+    config = quick.config
     augmenter, clean = Augmenter(config.augment, config.seed), clean_views(config.flips)
     if config.fine_tune.part == "whole":
-        names = _keep_pictures(learned, work, team, progress)
+        names = _keep_pictures(quick, work, team, progress)
         pictures = np.load(work / _PICTURES_FILE, mmap_mode="r")
-        eye = Eye(learned.backbone.spec)
+        eye = Eye(quick.backbone.spec)
         return KeptPictures(pictures, names, eye, augmenter, clean, _averaged(config))
-    found, store = learned.found, learned.store
+    found, store = quick.found, quick.store
     if store is not None:
         views = augmented_views(config.flips, augmenter, config.fine_tune.augmented_views)
         if views:
             further = store.work_on(found.places, len(clean))
-            look(found.pictures, learned.backbone, config.threads, progress, views, further)
+            look(found.pictures, quick.backbone, config.threads, progress, views, further)
         store.close()
     team.wait()
     maps, pooled = open_maps(work)
@@ -157,10 +157,10 @@ def _averaged(config: TrainingConfig) -> int:
     return len(clean_views(config.flips)) if config.average_flips else 1
 
 
-def _keep_pictures(learned: Learned, work: Path, team: Team, progress: Progress) -> list[str]:
+def _keep_pictures(quick: Quick, work: Path, team: Team, progress: Progress) -> list[str]:
     """Write every look of every picture at the network's size, (N, H, W, 3); return what tells them apart."""
-    geometry, found = learned.backbone.geometry, learned.found
-    shape = (len(learned.examples.labels), geometry.height_px, geometry.width_px, 3)
+    geometry, found = quick.backbone.geometry, quick.found
+    shape = (len(quick.examples.labels), geometry.height_px, geometry.width_px, 3)
     if team.leads:
         pictures = np.lib.format.open_memmap(work / _PICTURES_FILE, "w+", np.uint8, shape)
         for place, picture in enumerate(found.pictures):
