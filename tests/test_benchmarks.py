@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = ("elpv", "sets", "station")
+SCRIPTS = ("accuracy", "groups", "station")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def load(monkeypatch):
         return module
 
     yield load
-    for name in {"crossval", "figures", "floor"} & (set(sys.modules) - before):
+    for name in {"accuracy_tables", "figures", "floor", "folds", "real_sets"} & (set(sys.modules) - before):
         del sys.modules[name]
 
 
@@ -96,11 +96,11 @@ def test_result_names_no_machine_and_no_path(load, tmp_path):
 
 
 def test_folds_hold_every_picture_out_once_and_never_part_a_group(load):
-    crossval = load("crossval")
+    real_sets = load("real_sets")
     labels = np.repeat([0, 1], 6)
     groups = np.array(list("aabbccddeeff"))
 
-    folds, how = crossval.make_folds(labels, groups, seed=0)
+    folds, how = real_sets.make_folds(labels, groups, seed=0)
 
     assert how == "3 folds by group"
     assert sorted(np.concatenate([held for _, held in folds])) == list(range(12))
@@ -108,30 +108,51 @@ def test_folds_hold_every_picture_out_once_and_never_part_a_group(load):
 
 
 def test_folds_are_at_most_five(load):
-    crossval = load("crossval")
+    real_sets = load("real_sets")
     labels, groups = np.repeat([0, 1], 8), np.array([f"part {i}" for i in range(16)])
 
-    folds, how = crossval.make_folds(labels, groups, seed=0)
+    folds, how = real_sets.make_folds(labels, groups, seed=0)
 
     assert len(folds) == 5
     assert how == "5 folds by group"
 
 
 def test_class_with_a_single_group_is_folded_by_picture_and_marked(load):
-    crossval = load("crossval")
+    real_sets = load("real_sets")
     labels, groups = np.repeat([0, 1], 5), np.array(["block"] * 10)
 
-    _, how = crossval.make_folds(labels, groups, seed=0)
+    _, how = real_sets.make_folds(labels, groups, seed=0)
 
     assert how == "5 folds by picture, not independent"
 
 
-def test_mean_over_seeds_leaves_out_what_a_seed_does_not_have(load):
-    sets = load("sets")
+def test_figures_of_one_set_and_method_are_found_by_their_names(load):
+    tables = load("accuracy_tables")
+    figures = {"sets/tile/floor/0": {"n": 1}, "sets/tile/floor/1": {"n": 2}, "speed/quick": {}}
 
-    found = sets.mean_of([{"escapes": 1, "auroc": None}, {"escapes": 2, "auroc": None}])
+    assert tables.by_method(figures, "sets") == {("tile", "floor"): [{"n": 1}, {"n": 2}]}
 
-    assert found == {"escapes": 1.5}
+
+def test_table_of_sets_shows_means_over_seeds_and_the_bound_of_the_worst_seed(load):
+    tables = load("accuracy_tables")
+    counts = {"n": 30, "n_defect": 10, "n_good": 20, "false_rejects": 4, "rechecks": 0, "escapes_closed": 0,
+              "false_rejects_closed": 4, "cpu_s": 7.0}  # fmt: skip
+    figures = {"sets/tile/quick/0": counts | {"escapes": 0}, "sets/tile/quick/1": counts | {"escapes": 1}}
+
+    table = tables.sets_table(figures)
+
+    assert "0.5 of 10" in table
+    assert "39.4 %" in table  # one of ten, one-sided 95 %
+    assert "4 of 20" in table
+
+
+def test_screws_are_labelled_place_by_place(load):
+    real_sets = load("real_sets")
+    picture = real_sets.Picture(Path("a.png"), "a.png", "missing_screw", "0", "block", columns={"slots": "1011"})
+
+    found = real_sets._with_places(picture)
+
+    assert [found.columns[f"region.{name}"] for name in real_sets._PLACES] == ["good", "missing_screw", "good", "good"]
 
 
 # ---- the floor ----
@@ -160,40 +181,19 @@ def test_floor_gives_a_class_that_it_never_saw_no_chance(load):
 
 
 def test_a_quarter_of_the_cells_of_each_grade_and_type_is_for_the_test(load):
-    elpv = load("elpv")
+    real_sets = load("real_sets")
     kinds = [(grade, cell_type) for grade in ("0.00", "1.00") for cell_type in ("mono", "poly")]
-    rows = [{"grade": grade, "cell_type": cell_type} for grade, cell_type in kinds for _ in range(40)]
+    cells = [
+        real_sets.Picture(Path("a"), f"{n}", "good", "0", "g", columns={"grade": grade, "cell_type": cell_type})
+        for n, (grade, cell_type) in enumerate(kinds * 40)
+    ]
 
-    sides = elpv.deal_out(rows, seed=0)
+    learned, test = real_sets.deal_out(cells, seed=0)
 
-    first = sides[:40]
-    assert (first.count("train"), first.count("validation"), first.count("test")) == (24, 6, 10)
-    assert sides == elpv.deal_out(rows, seed=0)
-
-
-def test_new_seed_replaces_the_sides_of_the_last_one(load, tmp_path):
-    elpv = load("elpv")
-    labels = tmp_path / "labels.csv"
-    lines = [f"{n}.png,good,1,0.00,mono" for n in range(40)]
-    labels.write_text("\n".join(["file,label,weight,grade,cell_type", *lines]) + "\n", encoding="utf-8")
-
-    elpv.write_sides(labels, 0)
-    first = labels.read_text(encoding="utf-8")
-    elpv.write_sides(labels, 1)
-    second = labels.read_text(encoding="utf-8")
-
-    assert second.splitlines()[0] == "file,label,weight,grade,cell_type,split"
-    assert first.count(",test") == second.count(",test") == 10
-    assert first != second
-
-
-def test_accuracy_is_the_share_on_the_diagonal(load):
-    elpv = load("elpv")
-    names = ("balanced_accuracy", "auroc", "n_good", "n_defect", "escapes", "false_rejects", "rechecks")
-
-    found = elpv.rates_of({"confusion_matrix": [[3, 1], [2, 4]], "n": 10, **dict.fromkeys(names, 0)})
-
-    assert found["accuracy"] == 0.7
+    counts = [sum(cells[i].columns == {"grade": grade, "cell_type": kind} for i in test) for grade, kind in kinds]
+    assert counts == [10, 10, 10, 10]
+    assert sorted([*learned, *test]) == list(range(160))
+    assert (learned, test) == real_sets.deal_out(cells, seed=0)
 
 
 # ---- the station ----

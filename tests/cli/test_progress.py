@@ -64,6 +64,7 @@ def test_training_that_is_gone_on_from_counts_only_its_own_time():
     told = Told()
 
     told.at(0.0, "fine-tuning", 41, 81)
+    told.at(20.0, "fine-tuning", 42, 81)  # the quarter it began in is no news
     told.at(60.0, "fine-tuning", 61, 81)  # 20 in a minute, 20 are left
 
     assert told.lines == ["fine-tuning (81) ...", "fine-tuning: 61 of 81, about 1 min left"]
@@ -83,12 +84,21 @@ def test_number_that_comes_late_neither_begins_a_step_nor_goes_back():
     [
         ([(1, 3), (3, 3), (1, 3)], 2),
         ([(1, 3), (3, 3), (3, 3)], 1),
+        ([(1, 3), (3, 3), (2, 3), (1, 3)], 2),
         ([(1, 3), (2, 3), (1, 5)], 2),
         ([(1, 900), (500, 900), (1, 900)], 2),
         ([(0, 1), (1, 1)], 1),
         ([(0, 1), (1, 1), (0, 1), (1, 1)], 2),
     ],
-    ids=["done-again", "last-number-twice", "another-total", "ended-early-and-again", "one", "one-again"],
+    ids=[
+        "done-again",
+        "last-number-twice",
+        "late-number-then-again",
+        "another-total",
+        "ended-early-and-again",
+        "one",
+        "one-again",
+    ],
 )
 def test_step_that_is_done_again_has_a_line_again(numbers: list[tuple[int, int]], begun: int):
     told = Told()

@@ -31,7 +31,7 @@ def test_backbone_with_any_weights_learns_and_its_bundle_is_proven(
     torch.save(build_backbone(find_backbone(name)).state_dict(), weights)
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     data = make_folder(tmp_path / "parts", {"good": 12, "spot": 12})
-    keys = {"backbone": name, "weights": str(weights), "weights_sha256": sha256, "image_size_px": 64}
+    keys = {"backbone": name, "weights": str(weights), "weights_sha256": sha256, "image_size_px": 64, "groups": "given"}
     config = load_training(data, "quick", **keys)
 
     train(config, tmp_path / "run", lambda step, done, total: None)

@@ -151,9 +151,7 @@ def test_side_in_labels_csv_that_contradicts_the_run_is_refused():
     folder = folder_of({"a": ["good 1"], "b": ["good 2"], "c": ["good 3"], "d": ["dent 1"], "e": ["dent 2"],
                         "f": ["dent 3"]}, split={"good 1": "train"})  # fmt: skip
 
-    with pytest.raises(
-        DataError, match=r"1 groups on another side than the earlier run, e\.g\. 'good 1' on train, wh"
-    ):
+    with pytest.raises(DataError, match=r"1 groups on another side than the earlier run, e\.g\. 'good 1' on train, wh"):
         split_pictures(folder, DEFAULT_SHARES, 0, (), {"a": "test"})
 
 

@@ -21,7 +21,7 @@ from partgate.training.look import choose_geometry
 from partgate.training.loop import train
 
 MakeFolder = Callable[..., Path]
-SMALL = {"preset": "quick", "image_size_px": 96}
+SMALL = {"preset": "quick", "image_size_px": 96, "groups": "given"}
 
 
 def quietly(step: str, done: int, total: int) -> None:

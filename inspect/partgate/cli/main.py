@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from partgate import __version__
-from partgate.cli import backbones, data, evaluate, predict, preview, records, run, simulate, train
+from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
 from partgate.cli.doctor import doctor
 from partgate.errors import PartgateError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(learning_curve.learning_curve)
 app.command()(predict.predict)
 app.command()(run.run)
 app.command()(doctor)

@@ -9,7 +9,7 @@ import typer
 from partgate.cli.progress import shown_progress
 from partgate.errors import TrainingError
 
-_NEEDED = ("torch", "torchvision", "timm", "sklearn", "onnx", "onnxscript")
+_NEEDED = ("torch", "torchvision", "timm", "sklearn", "albumentations", "onnx", "onnxscript")
 
 
 def train(

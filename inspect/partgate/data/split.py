@@ -16,7 +16,8 @@ from partgate.errors import DataError
 
 DEFAULT_SHARES: Mapping[str, float] = {"train": 0.6, "validation": 0.2, "test": 0.2}
 SPLIT_FILE = "split.csv"
-_FEWEST_GROUPS = 3  # one for each side
+_FEWEST_GROUPS = 2  # one to learn from and one for the test
+_DEFECTS = "all defects"
 _WAY_OUT = ", or set split.by: picture in the training file, which says nothing about new parts"
 
 
@@ -29,7 +30,7 @@ def split_pictures(
     Whole groups are dealt out, the largest first, each to the side that lacks most of what the group holds. The order
     of equal groups comes from the seed. Of sides that lack the same, a class's first group goes to train, a further one
     to the side with the fewest good or defect pictures: rare defect classes must not all miss the test. Sides given by
-    the user in ``labels.csv`` are kept.
+    the user in ``labels.csv`` are kept. Where good or defects have two groups only there is no validation side.
 
     Args:
         folder: The labelled pictures.
@@ -42,9 +43,12 @@ def split_pictures(
         Side per ``file``, and notes for the user.
 
     Raises:
-        DataError: If the good class or the defects have fewer than three groups, or a group was given two sides.
+        DataError: If the good class or the defects have fewer than two groups, or a group was given two sides.
     """
     notes = _check_groups(folder)
+    if _fewest_groups(folder) < len(SPLITS):
+        shares = {"train": shares["train"] + shares["validation"], "validation": 0.0, "test": shares["test"]}
+    open_sides = [side for side in SPLITS if shares[side] > 0]
     members: dict[str, list[Picture]] = defaultdict(list)
     for picture in folder.pictures:
         members[picture.group].append(picture)
@@ -68,11 +72,11 @@ def split_pictures(
         crowd = {side: sum(kinds[side][is_good] for is_good in kind) / max(shares[side], 1e-9) for side in SPLITS}
         if not any(have["train"][stratum] for stratum in strata):
             crowd = dict.fromkeys(SPLITS, 0.0)  # its first group: train, which comes first among equals
-        sides[group] = max(SPLITS, key=lambda side: (_lack(strata, wanted[side], have[side]), -crowd[side]))
+        sides[group] = max(open_sides, key=lambda side: (_lack(strata, wanted[side], have[side]), -crowd[side]))
         have[sides[group]].update(strata)
         kinds[sides[group]].update(kind)
     if folder.good_class is not None:
-        lacking = [(side, word) for side in SPLITS for word, key in (("good", True), ("defect", False))
+        lacking = [(side, word) for side in open_sides for word, key in (("good", True), ("defect", False))
                    if not kinds[side][key]]  # fmt: skip
         notes += [
             f"no {word} picture stands on the side '{side}': nothing can be said about it" for side, word in lacking
@@ -137,34 +141,47 @@ def _with_kept(
     return {**{group: side for group, side in kept.items() if group in members}, **given}
 
 
-def _check_groups(folder: LabelledFolder) -> list[str]:
+def _groups_of_kinds(folder: LabelledFolder) -> dict[str, set[str]]:
+    """Return the groups of good and of all defects; in sorting those of each class."""
     groups: dict[str, set[str]] = defaultdict(set)
     for picture in folder.pictures:
-        groups[picture.label].add(picture.group)
+        is_class = folder.good_class is None or picture.label == folder.good_class
+        groups[picture.label if is_class else _DEFECTS].add(picture.group)
+    return groups
+
+
+def _fewest_groups(folder: LabelledFolder) -> int:
+    return min(len(found) for found in _groups_of_kinds(folder).values())
+
+
+def _check_groups(folder: LabelledFolder) -> list[str]:
     if len(folder.classes) < 2:
         raise DataError(
             f"{folder.folder}: only class '{folder.classes[0]}' has pictures; learning needs at least two classes: "
             "add a folder with pictures of the other"
         )
-    sides = {name: groups[name] for name in folder.classes}
-    if folder.good_class is not None:
-        defects = set().union(*(groups[name] for name in folder.classes if name != folder.good_class))
-        sides = {folder.good_class: groups[folder.good_class], "all defects": defects}
-    for name, found in sides.items():
+    notes = []
+    for name, found in _groups_of_kinds(folder).items():
+        kind = folder.classes if name == _DEFECTS else (name,)
+        counted = sum(p.label in kind and (name != _DEFECTS or p.label != folder.good_class) for p in folder.pictures)
         if len(found) < _FEWEST_GROUPS:
-            counted = sum(
-                picture.label == name if name in groups else picture.label != folder.good_class
-                for picture in folder.pictures
-            )
             way_out = _WAY_OUT if counted >= _FEWEST_GROUPS else ""
             raise DataError(
-                f"{folder.folder}: {name}: {counted} pictures from {len(found)} groups; training, validation and test "
-                f"need at least {_FEWEST_GROUPS} groups: add pictures of further parts{way_out}"
+                f"{folder.folder}: {name}: {counted} pictures from {len(found)} groups; training and test need at "
+                f"least {_FEWEST_GROUPS} groups, validation a third: add pictures of further parts{way_out}"
             )
-    return [
+        if len(found) < len(SPLITS):
+            notes.append(
+                f"{name}: {counted} pictures from only {len(found)} groups: one to learn from, one for the test, none "
+                "for validation; limits come from scores of the same group, which are too good"
+            )
+    groups: dict[str, set[str]] = defaultdict(set)
+    for picture in folder.pictures:
+        groups[picture.label].add(picture.group)
+    return notes + [
         f"class '{name}' has pictures of only {len(found)} groups: it is learned, but hardly tested"
         for name, found in sorted(groups.items())
-        if len(found) < _FEWEST_GROUPS
+        if len(found) < len(SPLITS)
     ]
 
 

@@ -168,7 +168,8 @@ def sign_test(better: int, worse: int) -> float:
         (0.125, 1.0)
     """
     n = better + worse
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(min(better, worse) + 1)) / 2**n)
+    as_uneven = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
+    return min(1.0, float(2 * as_uneven / 2**n))
 
 
 def write_comparison(facts: Mapping[str, Any], run: Path) -> Path:

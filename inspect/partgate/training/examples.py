@@ -37,27 +37,40 @@ class Examples:
 def cut_folds(examples: Examples, wanted: int, seed: int) -> list[Fold]:
     """Return folds by group in which every row is held out once; fewer than wanted where groups lack.
 
+    Where a class stands in one group alone and no other is left to learn beside it, its pictures are dealt out singly:
+    scores of such folds are too good, which the split's note says.
+
     Raises:
-        TrainingError: If there are too few groups for two folds.
+        TrainingError: If there are too few groups, or pictures of such a class, for two folds.
     """
     known = examples.weights > 0
-    groups_per_class = [
-        len(set(examples.groups[known & (examples.labels == label)])) for label in range(examples.classes)
-    ]
-    usable = [count for count in groups_per_class if count > 1]
-    too_few = TrainingError(
-        f"too few groups for out-of-fold scores: {groups_per_class} per class; at least 2 are needed"
+    single = [label for label, count in enumerate(_groups_per_class(examples, examples.groups)) if count == 1]
+    alone = known & np.isin(examples.labels, single)
+    by_picture = np.where(alone, np.char.add("picture ", examples.picture.astype(str)), examples.groups)
+    for groups in (examples.groups, by_picture):
+        folds = _cut(examples, groups, wanted, seed)
+        if folds and all(len(set(examples.labels[fold.learned[known[fold.learned]]])) > 1 for fold in folds):
+            return folds
+    raise TrainingError(
+        f"too few groups for out-of-fold scores: {_groups_per_class(examples, by_picture)} per class; at least 2 of "
+        "each of two classes are needed"
     )
-    if not usable or len(set(examples.groups)) < 2:
-        raise too_few
+
+
+def _groups_per_class(examples: Examples, groups: NDArray[np.str_]) -> list[int]:
+    known = examples.weights > 0
+    return [len(set(groups[known & (examples.labels == label)])) for label in range(examples.classes)]
+
+
+def _cut(examples: Examples, groups: NDArray[np.str_], wanted: int, seed: int) -> list[Fold]:
+    usable = [count for count in _groups_per_class(examples, groups) if count > 1]
+    if not usable:
+        return []
     cutter = StratifiedGroupKFold(min(wanted, max(2, min(usable))), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer groups than folds: told to the user elsewhere
-        cuts = list(cutter.split(examples.features, examples.labels, examples.groups))
-    folds = [Fold(learned, held_out) for learned, held_out in cuts if len(held_out)]
-    if any(len(set(examples.labels[fold.learned[known[fold.learned]]])) < 2 for fold in folds):
-        raise too_few  # what such a fold holds out would be judged by nobody
-    return folds
+        cuts = list(cutter.split(examples.features, examples.labels, groups))
+    return [Fold(learned, held_out) for learned, held_out in cuts if len(held_out)]
 
 
 def balanced_weights(labels: Rows, weights: Array) -> Array:

@@ -1,5 +1,6 @@
 """The learning curve: training on growing shares of the parts, and what twice the pictures would bring."""
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from partgate.training.config import TrainingConfig
 from partgate.training.distributed import Team
 from partgate.training.examples import Array, Examples, Rows
 from partgate.training.features import FeatureSet, Progress
+from partgate.training.fine_tune import Tuned
 from partgate.training.grouping import prepare_folder
 from partgate.training.head import FittedHead, calibrated_loss, fit_head, fit_linear
 from partgate.training.labels import make_examples
@@ -164,37 +166,51 @@ class _Tuner:
     def __init__(self, known: Quick, work: Path, progress: Progress) -> None:
         self._known, self._work, self._progress = known, work, progress
 
-    def logits(self, bench: Bench, draw: int, share: float, epochs: int) -> tuple[NDArray[np.bool_], Array]:
-        """Return which pictures were taken, (P,), and the out-of-fold logits, (N, C)."""
+    def logits(
+        self, bench: Bench, draw: int, share: float, *, is_trial: bool = False
+    ) -> tuple[NDArray[np.bool_], Array]:
+        """Return which pictures were taken, (P,), and the out-of-fold logits, (N, C); a trial is a single round."""
         taken = bench.take(draw, [share] * bench.trial.examples.classes)
         logits, strength = bench.head(draw, taken, (None, share))
         examples, balance = bench.examples(taken), bench.config.head.class_balance
         linear = fit_linear(examples, np.arange(len(examples.labels)), strength, balance)
         head = FittedHead(linear, logits, calibrated_loss(logits, examples, balance), strength, bench.folds)
-        settings = bench.config.fine_tune.model_copy(update={"folds": bench.folds, "epochs": epochs})
+        given = bench.config.fine_tune
+        rounds = 1 if is_trial else _rounds(bench, share)
+        patience = math.ceil(given.patience * rounds / given.epochs)
+        plan = {"folds": bench.folds, "epochs": rounds, "patience": patience, "least_steps": 1}
+        settings = given.model_copy(update=plan)
         config = bench.config.model_copy(update={"seed": bench.config.seed + draw, "fine_tune": settings})
         known = replace(self._known, config=config, examples=examples, head=head)
         (self._work / CHECKPOINT_FILE).unlink(missing_ok=True)  # of another share: nothing to go on from
         tuned = tune(known, self._work, Team(), self._progress, None)
         self._known = replace(self._known, store=None)  # the maps of all views are there now
-        return taken, logits if tuned is None else choose(known, tuned).out_of_fold
+        return taken, choose(known, tuned).out_of_fold if isinstance(tuned, Tuned) else logits
 
 
 def _tuned_curve(bench: Bench, tuner: _Tuner, folder: LabelledFolder, draws: int, say: Say) -> Curve:
     """Return the curve of all classes with fine-tuning; says before how long it will take."""
-    epochs = bench.config.fine_tune.epochs
-    tuner.logits(bench, 0, FEW_SHARES[0], 1)  # makes the maps of all views, once
+    tuner.logits(bench, 0, FEW_SHARES[0], is_trial=True)  # makes the maps of all views, once
     began = time.monotonic()
-    taken, _ = tuner.logits(bench, 0, FEW_SHARES[0], 1)
-    per_picture = (time.monotonic() - began) / taken.sum()
-    pictures = draws * sum(FEW_SHARES) * len(taken)
-    minutes = max(1, round(per_picture * epochs * pictures / 60))
+    tuner.logits(bench, 0, FEW_SHARES[0], is_trial=True)
+    per_work = (time.monotonic() - began) / _work(bench, FEW_SHARES[0], rounds=1)
+    minutes = max(1, math.ceil(per_work * draws * sum(_work(bench, share) for share in FEW_SHARES) / 60))
     say(f"fine-tuning {draws * len(FEW_SHARES)} times on growing shares: at most about {minutes} min")
-    rows = [
-        [bench.measure(draw, *tuner.logits(bench, draw, share, epochs)) for draw in range(draws)]
-        for share in FEW_SHARES
-    ]
+    rows = [[bench.measure(draw, *tuner.logits(bench, draw, share)) for draw in range(draws)] for share in FEW_SHARES]
     return _curve(folder, None, FEW_SHARES, rows, bench.config.seed)
+
+
+def _rounds(bench: Bench, share: float) -> int:
+    """Return how many rounds a training on a share would plan: few pictures go round more often."""
+    settings, rows = bench.config.fine_tune, share * len(bench.trial.examples.labels)
+    steps = max(1, math.ceil(rows * (bench.folds - 1) / bench.folds / settings.batch_size))
+    return max(settings.epochs, math.ceil(settings.least_steps / steps))
+
+
+def _work(bench: Bench, share: float, rounds: int | None = None) -> float:
+    """Return how many rows a fine-tuning goes over at most: those learned from, and a third for each that is judged."""
+    rows = len(bench.trial.examples.labels)
+    return (rounds or _rounds(bench, share)) * (share * rows * (bench.folds - 1) + rows / 3)
 
 
 def _curve(

@@ -27,6 +27,7 @@ from partgate.parts import Image
 from partgate.recipe import Limits, Recipe, save_recipe
 from partgate.training.augment import check_transforms
 from partgate.training.config import TrainingConfig
+from partgate.training.curves import check_tensorboard, write_curves
 from partgate.training.distributed import Team, team_of_torchrun
 from partgate.training.features import Progress, read_part
 from partgate.training.grouping import Prepared, prepare_folder
@@ -34,11 +35,12 @@ from partgate.training.judged import find_limits, too_few, write_out_of_fold
 from partgate.training.learn import Say, learn
 from partgate.training.model import make_classifier
 from partgate.training.outcome import Story, describe_bundle, first_recipe, write_facts
+from partgate.training.page import write_page
 from partgate.training.run_folder import WORK_FOLDER, check_free, run_folder
 from partgate.training.tuning import Kind
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
-OUT_OF_FOLD_FILE = "out_of_fold.csv"
+OUT_OF_FOLD_FILE, PAGE_FILE, CURVES_FOLDER = "out_of_fold.csv", "training.html", "tensorboard"
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
 
 
@@ -79,11 +81,13 @@ def train(config: TrainingConfig, run: Path, progress: Progress, say: Say = lamb
     torch.set_num_threads(1)  # pictures and folds are worked on in parallel; threads inside one would wait for others
     find_backbone(config.backbone)
     check_transforms(config.augment, "training file")
+    check_tensorboard(config)
     check_free(run)
     with team_of_torchrun() as team:
-        data = prepare_folder(config, progress)
+        shown: Progress = progress if team.leads else lambda step, done, total: None
+        data = prepare_folder(config, shown)
         with run_folder(run, _fingerprint(config, data), team) as unfinished:
-            return _train(config, run, unfinished, data, team, _Clock(started, began), progress, say)
+            return _train(config, run, unfinished, data, team, _Clock(started, began), shown, say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,10 @@ def _train(
     save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
     few = too_few(limits, folder.good_class is not None, _ENOUGH)
     notes = (*data.notes, *few, *limits.warnings, *learned.notes, *found.unreadable)
-    write_facts(unfinished / FACTS_FILE, Story(config, folder, sides, learned, limits, proof, notes, clock.started))
+    story = Story(config, folder, sides, learned, limits, proof, notes, clock.started)
+    write_facts(unfinished / FACTS_FILE, story)
+    write_page(unfinished / PAGE_FILE, story, run.name)
+    write_curves(unfinished / CURVES_FOLDER, story)
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
     return TrainingResult(run, bundle, recipe, limits, learned.choice.kind, counts, notes)
 

@@ -1,8 +1,10 @@
 """What a training knows at its end, made by hand: six judged pictures, two kept for the test."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,48 @@ SCORES: Mapping[str, float] = {
 LIMITS = ChosenLimits(0.5, 0.5, 3, 3, 1, 1, 0, 0, "cheapest", ())
 ROUNDS = (Epoch(1, 0.9, 0.5, 4.0), Epoch(2, 0.6, 0.31, 5.0), Epoch(3, 0.4, 0.35, 6.0))
 NO_LINEAR = Linear(np.zeros((2, 1)), np.zeros(2), np.zeros(1), np.ones(1))
+
+
+class Reader(HTMLParser):
+    """Reads what a person sees when one language is chosen."""
+
+    void = frozenset({"meta", "input", "img", "rect", "line", "path", "circle", "polyline"})
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self.language = language
+        self.open: list[bool] = []  # one entry per open element: hidden?
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.void:
+            other = tag != "html" and dict(attrs).get("lang", self.language) != self.language
+            self.open.append(other or tag in ("style", "script"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_data(self, data: str) -> None:
+        if not any(self.open):
+            self.seen.append(data)
+
+
+@pytest.fixture
+def read() -> Callable[..., str]:
+    """A function: the words of a page in one language, spaces made equal."""
+
+    def words(page: str, language: str = "en") -> str:
+        reader = Reader(language)
+        reader.feed(page)
+        reader.close()
+        assert reader.open == []
+        return re.sub(r"\s+", " ", " ".join(reader.seen).replace("\u00a0", " "))
+
+    return words
 
 
 @pytest.fixture

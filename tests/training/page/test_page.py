@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +16,15 @@ from partgate.training.fine_tune import Tuned
 from partgate.training.outcome import Story
 from partgate.training.page import render_page, write_page
 
+Read, MakeStory, MakeTuned = Callable[..., str], Callable[..., Story], Callable[..., Tuned]
 LOSSES = {"frozen": 0.4, "fine-tuned": 0.31, "mean of both": 0.29}
-
-
-class Reader(HTMLParser):
-    """Reads what a person sees when one language is chosen."""
-
-    void = frozenset({"meta", "input", "img", "rect", "line", "path", "circle", "polyline"})
-
-    def __init__(self, language: str) -> None:
-        super().__init__()
-        self.language = language
-        self.open: list[bool] = []  # one entry per open element: hidden?
-        self.seen: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.void:
-            other = tag != "html" and dict(attrs).get("lang", self.language) != self.language
-            self.open.append(other or tag in ("style", "script"))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.void:
-            self.open.pop()
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_data(self, data: str) -> None:
-        if not any(self.open):
-            self.seen.append(data)
-
-
-def read(page: str, language: str = "en") -> str:
-    """Return the words of the page in one language, spaces made equal."""
-    reader = Reader(language)
-    reader.feed(page)
-    reader.close()
-    assert reader.open == []
-    return re.sub(r"\s+", " ", " ".join(reader.seen).replace("\u00a0", " "))
 
 
 def with_learned(story: Story, **changes: Any) -> Story:
     return replace(story, learned=replace(story.learned, **changes))
 
 
-def test_page_is_one_file_that_fetches_nothing(make_story: Callable[..., Story], make_tuned: Callable[..., Tuned]):
+def test_page_is_one_file_that_fetches_nothing(make_story: MakeStory, make_tuned: MakeTuned):
     page = render_page(make_story(tuned=make_tuned(), losses=LOSSES, kind="mean of both"), "run")
 
     assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
@@ -71,7 +34,7 @@ def test_page_is_one_file_that_fetches_nothing(make_story: Callable[..., Story],
 
 
 @pytest.mark.parametrize("language", languages)
-def test_page_says_how_many_of_how_many_went_wrong(make_story: Callable[..., Story], language: str):
+def test_page_says_how_many_of_how_many_went_wrong(read: Read, make_story: MakeStory, language: str):
     seen = read(render_page(make_story(), "run", language), language)
 
     said = {
@@ -84,7 +47,7 @@ def test_page_says_how_many_of_how_many_went_wrong(make_story: Callable[..., Sto
     assert all(sentence in seen for sentence in said)
 
 
-def test_both_languages_are_in_the_page_whichever_is_shown_first(make_story: Callable[..., Story]):
+def test_both_languages_are_in_the_page_whichever_is_shown_first(read: Read, make_story: MakeStory):
     page = render_page(make_story(), "run", "de")
 
     assert "Was erreicht wurde" in read(page, "de")
@@ -92,7 +55,7 @@ def test_both_languages_are_in_the_page_whichever_is_shown_first(make_story: Cal
     assert 'id="show-de" autocomplete="off" checked' in page
 
 
-def test_cross_validated_figures_stand_with_their_interval(make_story: Callable[..., Story]):
+def test_cross_validated_figures_stand_with_their_interval(read: Read, make_story: MakeStory):
     seen = read(render_page(make_story(), "run"))
 
     # Five of the nine pairs of a defect and a good score are in order; recall 2 of 3 on both sides.
@@ -100,7 +63,7 @@ def test_cross_validated_figures_stand_with_their_interval(make_story: Callable[
     assert re.search(r"Balanced accuracy mean of .* classes 0\.667 \d\.\d+ to \d\.\d+", seen)
 
 
-def test_classes_are_counted_on_each_side_with_their_groups(make_story: Callable[..., Story]):
+def test_classes_are_counted_on_each_side_with_their_groups(read: Read, make_story: MakeStory):
     together = ["one", "one", "two", "three", "four", "five", "six", "seven"]
 
     seen = read(render_page(make_story(groups=together), "run"))
@@ -119,7 +82,11 @@ def test_classes_are_counted_on_each_side_with_their_groups(make_story: Callable
     ],
 )
 def test_page_says_what_the_model_is_and_why(
-    make_story: Callable[..., Story], make_tuned: Callable[..., Tuned], kind: str, sentence: str
+    read: Read,
+    make_story: MakeStory,
+    make_tuned: MakeTuned,
+    kind: str,
+    sentence: str,
 ):
     losses = {"frozen": 0.4, "fine-tuned": 0.5, "mean of both": 0.6} | {kind: 0.29}
 
@@ -135,7 +102,7 @@ def test_page_says_what_the_model_is_and_why(
     [("quick", "fine_tune.part is none"), ("standard", "there was no time for two rounds")],
     ids=["not-asked-for", "no-time"],
 )
-def test_page_says_where_there_was_nothing_to_choose(make_story: Callable[..., Story], preset: str, sentence: str):
+def test_page_says_where_there_was_nothing_to_choose(read: Read, make_story: MakeStory, preset: str, sentence: str):
     seen = read(render_page(make_story(config={"preset": preset}), "run"))
 
     assert sentence in seen
@@ -143,7 +110,7 @@ def test_page_says_where_there_was_nothing_to_choose(make_story: Callable[..., S
 
 
 def test_page_says_which_round_was_kept_and_that_it_ended_early(
-    make_story: Callable[..., Story], make_tuned: Callable[..., Tuned]
+    read: Read, make_story: MakeStory, make_tuned: MakeTuned
 ):
     patient = {"fine_tune": {"patience": 1}}
 
@@ -156,11 +123,11 @@ def test_page_says_which_round_was_kept_and_that_it_ended_early(
     assert "It ended early" not in whole
 
 
-def test_guessing_is_drawn_at_the_loss_of_equal_classes(make_story: Callable[..., Story]):
+def test_guessing_is_drawn_at_the_loss_of_equal_classes(read: Read, make_story: MakeStory):
     assert "guessing: 0.693" in read(render_page(make_story(), "run"))  # ln 2
 
 
-def test_guessing_by_weights_knows_how_frequent_classes_are(make_story: Callable[..., Story]):
+def test_guessing_by_weights_knows_how_frequent_classes_are(read: Read, make_story: MakeStory):
     story = make_story(config={"head": {"class_balance": False}})
     found = story.learned.found
     weights = tuple(replace(one, weight=3.0 if one.label == "good" else 1.0) for one in found.pictures)
@@ -183,12 +150,12 @@ def test_guessing_by_weights_knows_how_frequent_classes_are(make_story: Callable
     ids=["cost", "cost-at-share", "wish"],
 )
 def test_page_says_by_what_the_thresholds_were_set(
-    make_story: Callable[..., Story], wishes: dict[str, float], sentence: str
+    read: Read, make_story: MakeStory, wishes: dict[str, float], sentence: str
 ):
     assert sentence in read(render_page(make_story(config={"decision": wishes}), "run"))
 
 
-def test_recheck_band_has_a_figure_of_its_own(make_story: Callable[..., Story]):
+def test_recheck_band_has_a_figure_of_its_own(read: Read, make_story: MakeStory):
     banded = ChosenLimits(0.15, 0.8, 3, 3, 1, 1, 1, 1, "wished", ())
 
     seen = read(render_page(make_story(limits=banded), "run"))
@@ -197,7 +164,7 @@ def test_recheck_band_has_a_figure_of_its_own(make_story: Callable[..., Story]):
     assert "From 0.150 on it goes to recheck, from 0.800 on it is rejected" in seen
 
 
-def test_sorting_by_class_speaks_of_wrong_classes_and_never_of_escapes(make_story: Callable[..., Story]):
+def test_sorting_by_class_speaks_of_wrong_classes_and_never_of_escapes(read: Read, make_story: MakeStory):
     sorting = ChosenLimits(0.4, 1.0, 4, 2, 2, 0, 0, 0, "cheapest", ())
 
     seen = read(render_page(make_story(good_class=None, limits=sorting), "run"))
@@ -207,7 +174,7 @@ def test_sorting_by_class_speaks_of_wrong_classes_and_never_of_escapes(make_stor
     assert "scape" not in seen.split("Set like this")[0]
 
 
-def test_picture_that_vanished_since_is_left_out(make_story: Callable[..., Story]):
+def test_picture_that_vanished_since_is_left_out(read: Read, make_story: MakeStory):
     story = make_story()
     (story.folder.folder / "defect" / "a.png").unlink()
 
@@ -217,14 +184,14 @@ def test_picture_that_vanished_since_is_left_out(make_story: Callable[..., Story
     assert "defect/a.png" not in read(page)
 
 
-def test_not_independent_figures_say_so(make_story: Callable[..., Story]):
+def test_not_independent_figures_say_so(read: Read, make_story: MakeStory):
     by_picture = {"split": {"by": "picture"}}
 
     assert "Not independent" in read(render_page(make_story(config=by_picture), "run"))
     assert "Not independent" not in read(render_page(make_story(), "run"))
 
 
-def test_unknown_groups_are_a_warning(make_story: Callable[..., Story]):
+def test_unknown_groups_are_a_warning(read: Read, make_story: MakeStory):
     story = make_story()
 
     unknown = read(render_page(replace(story, folder=replace(story.folder, has_groups=False)), "run"))
@@ -233,12 +200,12 @@ def test_unknown_groups_are_a_warning(make_story: Callable[..., Story]):
     assert "Every picture counts as a part of its own." not in read(render_page(story, "run"))
 
 
-def test_notes_are_shown_and_their_absence_is_said(make_story: Callable[..., Story]):
+def test_notes_are_shown_and_their_absence_is_said(read: Read, make_story: MakeStory):
     assert "33 of 40 pictures are dark" in read(render_page(make_story(notes=("33 of 40 pictures are dark",)), "run"))
     assert "Nothing stood out." in read(render_page(make_story(), "run"))
 
 
-def test_unreadable_picture_is_named_from_its_folder_on(make_story: Callable[..., Story], tmp_path: Path):
+def test_unreadable_picture_is_named_from_its_folder_on(read: Read, make_story: MakeStory, tmp_path: Path):
     story = make_story()
     note = f"{story.folder.folder / 'good' / 'x.png'}: is empty (0 bytes)"
 
@@ -248,7 +215,7 @@ def test_unreadable_picture_is_named_from_its_folder_on(make_story: Callable[...
     assert str(tmp_path) not in page
 
 
-def test_settings_that_differ_from_the_preset_stand_first_and_name_no_folder(make_story: Callable[..., Story]):
+def test_settings_that_differ_from_the_preset_stand_first_and_name_no_folder(read: Read, make_story: MakeStory):
     story = make_story(config={"seed": 7, "weights": "/home/someone/net.safetensors", "head": {"folds": 4}})
 
     seen = read(render_page(story, "run"))
@@ -262,21 +229,21 @@ def test_settings_that_differ_from_the_preset_stand_first_and_name_no_folder(mak
     assert "/home/" not in seen
 
 
-def test_next_command_judges_the_test_side(make_story: Callable[..., Story], tmp_path: Path):
+def test_next_command_judges_the_test_side(read: Read, make_story: MakeStory, tmp_path: Path):
     seen = read(render_page(make_story(), "run 7"))
 
     assert "partgate evaluate 'run 7' covers --out 'run 7-report'" in seen
     assert str(tmp_path) not in seen
 
 
-def test_proof_stands_with_its_limit(make_story: Callable[..., Story]):
+def test_proof_stands_with_its_limit(read: Read, make_story: MakeStory):
     seen = read(render_page(make_story(), "run"))
 
     assert "judged 6 pictures as the trained network did: the largest difference of a score is 0.000003, 0 " in seen
     assert "From 0.0001 on" in seen
 
 
-def test_names_from_outside_cannot_become_part_of_the_page(make_story: Callable[..., Story]):
+def test_names_from_outside_cannot_become_part_of_the_page(read: Read, make_story: MakeStory):
     story = make_story(config={"name": "<script>alert(1)</script>"}, notes=("</li><img src=x onerror=alert(2)>",))
 
     page = render_page(story, "<b>run</b>")
@@ -288,7 +255,7 @@ def test_names_from_outside_cannot_become_part_of_the_page(make_story: Callable[
 
 
 @pytest.mark.parametrize(("row", "column"), [(2, 1), (1, 3)])
-def test_tile_that_decided_is_named_in_both_languages(make_story: Callable[..., Story], row: int, column: int):
+def test_tile_that_decided_is_named_in_both_languages(read: Read, make_story: MakeStory, row: int, column: int):
     story = make_story()
     geometry = Geometry(region=None, height_px=32, width_px=32, tiles=(2, 3))
     tiled = replace(story.learned.backbone, geometry=geometry)
@@ -300,7 +267,7 @@ def test_tile_that_decided_is_named_in_both_languages(make_story: Callable[..., 
     assert f"Zeile {row}, Spalte {column}" in read(page, "de")
 
 
-def test_page_is_written_whole_or_not_at_all(make_story: Callable[..., Story], tmp_path: Path):
+def test_page_is_written_whole_or_not_at_all(read: Read, make_story: MakeStory, tmp_path: Path):
     story = make_story()
     write_page(tmp_path / "training.html", story, "run")
 
@@ -311,7 +278,7 @@ def test_page_is_written_whole_or_not_at_all(make_story: Callable[..., Story], t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["covers", "training.html"]
 
 
-def test_unknown_language_is_refused(make_story: Callable[..., Story]):
+def test_unknown_language_is_refused(make_story: MakeStory):
     with pytest.raises(ValueError, match="language must be one of en, de, got 'fr'"):
         render_page(make_story(), "run", "fr")
 
