@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from partgate.cache import cache_folder, cached_bytes
 from partgate.data.folder import Picture
 from partgate.imaging import read_picture
 from partgate.inference.engine import OnnxEngine
@@ -24,7 +25,6 @@ from partgate.models.backbones import load_backbone
 from partgate.models.classifier import FeatureNetwork
 from partgate.models.export import export_onnx
 from partgate.models.registry import find_backbone
-from partgate.training.features import cache_folder, cached_bytes
 
 SIZE_PX = 300
 _GREY = 127

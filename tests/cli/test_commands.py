@@ -290,6 +290,7 @@ def test_nothing_is_looked_up_on_a_network_by_import_train_evaluate_and_run(
 ):
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
     data = make_folder(tmp_path / "parts", {"good": 9, "spot": 9})
+    (tmp_path / "training.yaml").write_text("data: parts\ngroups: given\nimage_size_px: 96\n", encoding="utf-8")
     env = {"PYTHONPATH": str(tmp_path), "PARTGATE_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path)}
     albumentations = "import partgate.training, albumentations"
     control = "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=1)"
@@ -302,7 +303,7 @@ def test_nothing_is_looked_up_on_a_network_by_import_train_evaluate_and_run(
     assert python(control) in {98, 99}, "the guard must see a real attempt"
     assert python(albumentations) == 0
     for command in (
-        ("train", data, "--preset", "quick", "--out", tmp_path / "run"),
+        ("train", tmp_path / "training.yaml", "--preset", "quick", "--out", tmp_path / "run"),
         ("evaluate", tmp_path / "run", data, "--out", tmp_path / "report"),
         ("run", station_file(tmp_path, tmp_path / "run", data), "--parts", 3, "--linger", 0),
         ("doctor",),

@@ -234,7 +234,7 @@ def test_side_without_defects_is_told() -> None:
 
 
 def test_pictures_of_too_few_groups_say_how_to_split_by_picture() -> None:
-    defects = [picture(f"dent/{i}.png", "dent", f"reel 1") for i in range(20)]
+    defects = [picture(f"dent/{i}.png", "dent", "reel 1") for i in range(20)]
     folder = folder_of([*defects, *counted(good=20).pictures])
 
     with pytest.raises(

@@ -14,7 +14,7 @@ def errors_of(means: np.ndarray, noise: float = 0.0, draws: int = 8, shakes: int
     """Return errors (draws, S, 1 + B) around given means."""
     rng = np.random.default_rng(0)
     of_draws = means + rng.normal(0, 1, (draws, len(means))) * noise
-    shaken = of_draws[..., None] + rng.normal(0, 1, (1, 1, shakes)) * noise
+    shaken = of_draws[..., None] + rng.normal(0, 1, (1, len(means), shakes)) * noise
     return np.concatenate([of_draws[..., None], shaken], 2)
 
 

@@ -26,8 +26,11 @@ def made_backbone() -> torch.nn.Module:
 
 def made_head(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(CLASSES, FEATURES)) / 9, rng.normal(size=CLASSES), rng.normal(size=FEATURES), np.exp(
-        rng.normal(size=FEATURES)
+    return (
+        rng.normal(size=(CLASSES, FEATURES)) / 9,
+        rng.normal(size=CLASSES),
+        rng.normal(size=FEATURES),
+        np.exp(rng.normal(size=FEATURES)),
     )
 
 

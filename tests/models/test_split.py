@@ -35,9 +35,7 @@ def test_trunk_and_branch_give_exactly_the_maps_of_the_whole(name: str):
     torch.manual_seed(0)
     spec = find_backbone(name)
     backbone = build_backbone(spec).eval()
-    whole = maps_at(
-        make_static(backbone, 64, 96), (*spec.stages, spec.last), are_nhwc=spec.maps_are_nhwc
-    )
+    whole = maps_at(make_static(backbone, 64, 96), (*spec.stages, spec.last), are_nhwc=spec.maps_are_nhwc)
     parts = cut_backbone(spec, backbone, 64, 96, whole=False)
     picture = torch.rand(2, 3, 64, 96)
 

@@ -15,7 +15,6 @@ import yaml
 
 from partgate.configfile import Settings, check_settings
 from partgate.errors import ConfigError, TrainingError
-from partgate.imaging import fit_picture
 from partgate.parts import Image
 from partgate.training import augment
 from partgate.training.augment import (

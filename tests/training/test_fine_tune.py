@@ -27,9 +27,7 @@ def tune(
     task: Any, settings: FineTuneSettings, threads: int = 1, checkpoint: Path | None = None,
     seconds: float | None = None, progress: Callable[[str, int, int], None] = quietly, **changes: Any,
 ) -> Tuned | str:  # fmt: skip
-    return fine_tune(
-        task.starts(), task.lesson(**changes), settings, HERE, threads, progress, checkpoint, seconds
-    )
+    return fine_tune(task.starts(), task.lesson(**changes), settings, HERE, threads, progress, checkpoint, seconds)
 
 
 def weights_of(tuned: Tuned | str) -> list[torch.Tensor]:
@@ -266,9 +264,7 @@ def test_training_that_goes_on_from_a_checkpoint_ends_where_one_without_a_break_
     assert told == list(range(25, 49))
 
 
-def test_best_round_before_the_break_is_still_the_best_after_it(
-    small_task: Any, small_settings: Any, tmp_path: Path
-):
+def test_best_round_before_the_break_is_still_the_best_after_it(small_task: Any, small_settings: Any, tmp_path: Path):
     path = tmp_path / "fine-tune.pt"
     best = tune(small_task(), small_settings(patience=1), rate=rated(0.2, 0.9))
     tune(small_task(), small_settings(patience=1), checkpoint=path, rate=rated(0.2, 0.9))

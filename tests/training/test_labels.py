@@ -21,9 +21,7 @@ def geometry(**keys: object) -> Geometry:
     return Geometry.model_validate({"region": None, "height_px": 32, "width_px": 32, **keys})
 
 
-def made(
-    path: Path, label: str, number: int, columns: Mapping[str, str] | None = None, weight: float = 1.0
-) -> Picture:
+def made(path: Path, label: str, number: int, columns: Mapping[str, str] | None = None, weight: float = 1.0) -> Picture:
     import cv2
 
     cv2.imwrite(str(path), np.full((48, 64, 3), number, np.uint8))

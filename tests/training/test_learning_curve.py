@@ -110,7 +110,7 @@ def test_facts_are_plain_values_and_hold_every_draw(traced: tuple[LearningCurve,
     write_learning_curve(found, tmp_path / "out")
 
     facts = json.loads((tmp_path / "out/learning-curve.json").read_text(encoding="utf-8"))
-    assert facts == as_facts(found, datetime.fromisoformat(facts["created_at"]))
+    assert facts == json.loads(json.dumps(as_facts(found, datetime.fromisoformat(facts["created_at"]))))
     assert (facts["draws"], facts["fine_tuned"], facts["good_class"]) == (3, False, "good")
     assert [len(point["errors"]["auroc"]) for point in facts["curves"][0]["points"]] == [3] * len(
         found.curves[0].points

@@ -16,7 +16,7 @@ from partgate.inference.bundle import open_pinned, read_bundle
 from partgate.inference.inspector import Inspector
 from partgate.parts import Verdict
 from partgate.recipe import load_recipe
-from partgate.training.config import PRESET_FOLDER, TrainingConfig, load_training, preset_names
+from partgate.training.config import load_training
 from partgate.training.look import choose_geometry
 from partgate.training.loop import train
 
@@ -40,6 +40,7 @@ def test_run_folder_holds_bundle_recipe_split_and_facts_and_nothing_else(trained
         "out_of_fold.csv",
         "recipe.yaml",
         "split.csv",
+        "training.html",
         "training.json",
     ]
     assert not run.with_name("run.unfinished").exists()
@@ -147,31 +148,45 @@ def test_run_folder_that_exists_is_left_as_it_is(make_folder: MakeFolder, tmp_pa
     assert (run / "mine").read_text() == "keep"
 
 
-@pytest.mark.parametrize(
-    "stop", [KeyboardInterrupt, OSError(28, "No space left on device")], ids=["ctrl-c", "disk-full"]
-)
-def test_training_that_is_stopped_leaves_nothing_behind(make_folder: MakeFolder, tmp_path: Path, stop: BaseException):
+def test_disk_that_is_full_leaves_nothing_behind(make_folder: MakeFolder, tmp_path: Path):
     data = make_folder(tmp_path / "parts", {"good": 8, "spot": 8})
 
-    def interrupt(step: str, done: int, total: int) -> None:
+    def fail(step: str, done: int, total: int) -> None:
         if step == "head":
-            raise stop
+            raise OSError(28, "No space left on device")
 
-    with pytest.raises((KeyboardInterrupt, TrainingError)):
-        train(load_training(data, **SMALL), tmp_path / "run", interrupt)
+    with pytest.raises(TrainingError, match="run: cannot be written: No space left on device"):
+        train(load_training(data, **SMALL), tmp_path / "run", fail)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts"]
 
 
-def test_leftovers_of_a_killed_training_are_cleared_by_the_next(make_folder: MakeFolder, tmp_path: Path):
-    unfinished = tmp_path / "run.unfinished"
-    unfinished.mkdir()
-    (unfinished / "model.partgate").write_bytes(b"half")
+def test_ctrl_c_leaves_an_unfinished_run_alone(make_folder: MakeFolder, tmp_path: Path):
+    data = make_folder(tmp_path / "parts", {"good": 8, "spot": 8})
 
-    with pytest.raises(DataError):
-        learn(make_folder(tmp_path / "parts", {"good": 6}), tmp_path / "run")
+    def interrupt(step: str, done: int, total: int) -> None:
+        if step == "head":
+            raise KeyboardInterrupt
 
-    assert not unfinished.exists()
+    with pytest.raises(KeyboardInterrupt):
+        train(load_training(data, **SMALL), tmp_path / "run", interrupt)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "run.unfinished"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"augment": [{"transform": "Blurr"}]}, "augment.0.transform: 'Blurr' is not a known transform; did you mean"),
+        ({"backbone": "resnet81"}, "unknown backbone 'resnet81'; known: .*did you mean 'resnet18'"),
+    ],
+    ids=["transform", "backbone"],
+)
+def test_what_does_not_exist_is_told_before_any_picture_is_read(tmp_path: Path, keys: dict[str, object], sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        learn(tmp_path, tmp_path / "run", **keys)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_place_that_is_not_writable_is_named(make_folder: MakeFolder, tmp_path: Path):
@@ -210,36 +225,6 @@ def test_network_input_has_the_aspect_of_the_parts(
     geometry = choose_geometry(read_folder(data).pictures, load_training(data))
 
     assert (geometry.height_px, geometry.width_px) == expected
-
-
-def test_presets_are_named_where_an_unknown_one_is_asked_for(tmp_path: Path):
-    with pytest.raises(ConfigError, match=f"preset 'best' does not exist; this version has: {', '.join(preset_names())}"):
-        load_training(tmp_path, "best")
-
-
-def test_preset_file_says_what_the_code_does_without_it():
-    import yaml
-
-    preset = yaml.safe_load((PRESET_FOLDER / "quick.yaml").read_text(encoding="utf-8"))
-
-    spelled_out = TrainingConfig.model_validate({"data": ".", **preset})
-
-    bare = TrainingConfig(data=Path(), backbone=spelled_out.backbone, image_size_px=spelled_out.image_size_px)
-    assert spelled_out == bare
-
-
-def test_training_file_says_every_problem_at_once_with_the_nearest_key(tmp_path: Path):
-    file = tmp_path / "mine.yaml"
-    file.write_text("data: parts\nbackbon: resnet18\nimage_size_px: 5\nhead: {fold: 3}\nsplit: {train: 0.9}\n")
-
-    with pytest.raises(ConfigError) as caught:
-        load_training(file)
-
-    text = str(caught.value)
-    assert "backbon is not a known key; did you mean 'backbone'?" in text
-    assert "image_size_px: input should be greater than or equal to 64, got 5" in text
-    assert "head.fold is not a known key; did you mean 'folds'?" in text
-    assert "split: train, validation and test must sum to 1, got 1.3" in text
 
 
 @pytest.mark.slow

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partgate.cache import cache_folder
 from partgate.data.folder import Picture, read_folder
 from partgate.inference.bundle import Geometry
 from partgate.inference.engine import OnnxEngine
-from partgate.training.features import FeatureSet, cache_folder, compute_features
+from partgate.training.features import FeatureSet, compute_features
 from partgate.training.map_store import MapStore, is_complete, open_maps
 from partgate.training.views import Mirrored, clean_views
 

@@ -47,7 +47,9 @@ def test_place_that_is_not_writable_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
     with (
-        pytest.raises(TrainingError, match=r"file/run: cannot be written: Not a directory; name a folder on a writable"),
+        pytest.raises(
+            TrainingError, match=r"file/run: cannot be written: Not a directory; name a folder on a writable"
+        ),
         run_folder(tmp_path / "file" / "run", "one", Team()),
     ):
         pass

@@ -43,9 +43,7 @@ class Whole:
 
 def chosen(task: Any, frozen: np.ndarray, tuned: np.ndarray) -> Choice:
     """Return what is chosen where the head gave some logits and fine-tuning gave others."""
-    examples = Examples(
-        np.zeros((80, 1), np.float32), LABELS, np.arange(80).astype(str), np.ones(80), np.arange(80), 2
-    )
+    examples = Examples(np.zeros((80, 1), np.float32), LABELS, np.arange(80).astype(str), np.ones(80), np.arange(80), 2)
     linear = Linear(np.zeros((2, 10)), np.zeros(2), np.zeros(10), np.ones(10))
     head = FittedHead(linear, frozen, calibrated_loss(frozen, examples, True), 0.1, 5)
     config = TrainingConfig.model_validate(

@@ -73,8 +73,8 @@ def _row(spec: "BackboneSpec", cost_ms: float | None) -> dict[str, Any]:
 
 def _costs_ms(specs: Sequence["BackboneSpec"]) -> dict[str, float]:
     """Return the cost of each backbone, from the cache where this machine knows it."""
+    from partgate.cache import cached_bytes
     from partgate.models.cost import known_cost_ms
-    from partgate.training.features import cached_bytes
 
     costs: dict[str, float] = {}
     with shown_progress() as progress:

@@ -48,7 +48,7 @@ def maps_at(backbone: nn.Module, nodes: Sequence[str], *, are_nhwc: bool = False
         are_nhwc: The architecture keeps channels last.
     """
     names = {node: f"maps_{place}" for place, node in enumerate(nodes)}
-    body = create_feature_extractor(backbone, return_nodes=names)
+    body = create_feature_extractor(backbone, return_nodes=names, suppress_diff_warning=True)
     return Maps(body, tuple(names.values()), are_nhwc=are_nhwc)
 
 
@@ -64,7 +64,7 @@ def branch_after(backbone: nn.Module, cut: str, last: str, *, are_nhwc: bool = F
     Raises:
         TrainingError: If something flows past ``cut``.
     """
-    whole: Any = create_feature_extractor(backbone, return_nodes={cut: "cut", last: "last"})
+    whole: Any = create_feature_extractor(backbone, {cut: "cut", last: "last"}, suppress_diff_warning=True)
     nodes = list(whole.graph.nodes)
     ends: dict[str, fx.Node] = nodes[-1].args[0]
     graph = fx.Graph()

@@ -69,7 +69,9 @@ class FineTuneSettings(Settings):
     least_steps: int = Field(
         default=40, ge=1, le=100_000, description="few pictures go round more often, until each fold has so many steps"
     )
-    patience: int = Field(default=2, ge=1, description="rounds without a better out-of-fold loss, then it stops; grows with least_steps")
+    patience: int = Field(
+        default=2, ge=1, description="rounds without a better loss, then it stops; grows with least_steps"
+    )
     augmented_views: int = Field(
         default=2, ge=0, le=100, description="augmented pictures made of each, beside itself and its mirror pictures"
     )

@@ -1,17 +1,15 @@
 """Features of all pictures, computed once and kept: the same picture, backbone, geometry and view never run twice."""
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partgate.configfile import write_atomically
+from partgate.cache import cache_folder, keep
 from partgate.data.folder import Picture
 from partgate.errors import DataError
 from partgate.imaging import MIN_SIDE_PX, crop_region, decode_picture
@@ -41,32 +39,6 @@ class FeatureSet:
     measures: tuple[Measures, ...]  # P
     unreadable: tuple[str, ...]  # one sentence for each picture that could not be read
     places: NDArray[np.int64]  # (P,) where each stood among the given ones
-
-
-def cache_folder() -> Path:
-    """Return where features and exported backbones are kept: ``PARTGATE_CACHE``, else the user's cache folder."""
-    if named := os.environ.get("PARTGATE_CACHE"):
-        return Path(named)
-    base = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "partgate"
-
-
-def cached_bytes(name: str, make: Callable[[], bytes]) -> bytes:
-    """Return a file of the cache, made once; a cache that cannot be written is no reason to stop."""
-    path = cache_folder() / name
-    if path.is_file():
-        return path.read_bytes()
-    content = make()
-    _keep(path, content)
-    return content
-
-
-def _keep(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError:  # full or read-only: slower next time, nothing else
-        return
 
 
 def read_part(picture: Picture, geometry: Geometry) -> tuple[list[Image], Measures]:
@@ -188,4 +160,4 @@ class _Cached:
     def keep(self, row: NDArray[np.float32]) -> None:
         """Write the row where it is not known yet."""
         if self._path is not None and self.row is None:
-            _keep(self._path, row.tobytes())
+            keep(self._path, row.tobytes())

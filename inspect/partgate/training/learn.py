@@ -65,7 +65,7 @@ def learn(
     _check_enough(folder, found)
     averaged = len(views) if config.average_flips else 1
     examples, of_picture = make_examples(found, folder, backbone.geometry, averaged, config.seed)
-    head = fit_head(examples, config.head, config.seed, progress)
+    head = fit_head(examples, config.head, config.seed, progress, config.threads)
     choice, tuned = frozen_choice(backbone.cut(whole=False), head), None
     notes: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from torch import nn
 
+from partgate.cache import cached_bytes
 from partgate.data.folder import Picture
 from partgate.errors import DataError
 from partgate.imaging import crop_region, read_picture
@@ -18,7 +19,7 @@ from partgate.models.classifier import FeatureNetwork, Parts, cut_backbone
 from partgate.models.export import export_onnx
 from partgate.models.registry import BackboneSpec, find_backbone
 from partgate.training.config import TrainingConfig
-from partgate.training.features import FeatureSet, Progress, cached_bytes, compute_features
+from partgate.training.features import FeatureSet, Progress, compute_features
 from partgate.training.map_store import MapStore
 from partgate.training.views import View, clean_views
 
