@@ -1,5 +1,6 @@
 """Pictures as users have them: whole or refused, in any form the same RGB; region and size for training and line."""
 
+import hashlib
 import struct
 import sys
 import zlib
@@ -432,8 +433,20 @@ def test_region_is_cut_out_before_the_size_is_changed() -> None:
     assert (fit_picture(picture, (20, 10, 40, 30), 32, 32) == 255).all()
 
 
+def test_long_part_fills_the_input_where_the_aspect_is_not_kept() -> None:
+    """Left half black, right half white, twice as wide as high: a square of two halves, without grey."""
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[:, 20:] = 255
+
+    fitted = fit_picture(picture, None, 32, 32, keeps_aspect=False)
+
+    assert (fitted[:, :16] == 0).all()
+    assert (fitted[:, 16:] == 255).all()
+
+
+@pytest.mark.parametrize("keeps_aspect", [True, False], ids=["with-borders", "without-borders"])
 def test_training_and_line_see_the_same_array(
-    tmp_path: Path, make_run: Callable[..., Path], make_model: Callable[..., bytes]
+    tmp_path: Path, make_run: Callable[..., Path], make_model: Callable[..., bytes], keeps_aspect: bool
 ) -> None:
     features = pytest.importorskip("partgate.training.features", reason="needs partgate[train]")
     from partgate.inference.engine import OnnxEngine
@@ -446,14 +459,15 @@ def test_training_and_line_see_the_same_array(
             self.seen = picture
             return super().run(picture, names)
 
-    geometry = Geometry(region=(5, 3, 165, 103), height_px=32, width_px=64)
+    geometry = Geometry(region=(5, 3, 165, 103), height_px=32, width_px=64, keeps_aspect=keeps_aspect)
     path = tmp_path / "part.jpg"
     path.write_bytes(with_orientation(encoded(noise(180, 120), ".jpg"), 6))
     model = make_model(height_px=32, width_px=64)
     inspector = Inspector.open(make_run(tmp_path / "run", model=model, manifest={"geometry": geometry}))
     engine = Watching(model)
 
-    learned, _ = features.read_part(Picture(path, "part.jpg", "good", "0" * 64, "0"), geometry)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    learned, _ = features.read_part(Picture(path, "part.jpg", "good", sha256, "0"), geometry)
     Inspector(inspector.recipe, inspector.bundle, engine).predict(read_picture(path))
 
     np.testing.assert_array_equal(engine.seen, learned)

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from partgate.cli.main import app
+from partgate.data.findings import Decisions
 from partgate.drivers import driver_config_class, driver_kinds
 from partgate.recipe import Recipe
 from partgate.station.config import StationConfig
@@ -71,6 +72,7 @@ def _files() -> str:
     lines = ["# Keys of the files", "", "Written from the code by `tools/make_reference.py`. Paths are meant from the"]
     lines += ["folder of the file they stand in. An unknown key is an error that names the nearest known one.", ""]
     lines += ["## Training file (`configs/training/`)", "", *_table(TrainingConfig), ""]
+    lines += ["## Decisions about pictures (`findings.yaml` in the labelled folder)", "", *_table(Decisions), ""]
     lines += [
         "## Recipe",
         "",

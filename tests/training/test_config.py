@@ -10,9 +10,8 @@ from partgate.training.config import PRESET_FOLDER, TrainingConfig, load_trainin
 
 
 def test_presets_are_named_where_an_unknown_one_is_asked_for(tmp_path: Path):
-    with pytest.raises(
-        ConfigError, match=f"preset 'best' does not exist; this version has: {', '.join(preset_names())}"
-    ):
+    known = ", ".join(preset_names())
+    with pytest.raises(ConfigError, match=f"preset 'best' does not exist; this version has: {known}"):
         load_training(tmp_path, "best")
 
 

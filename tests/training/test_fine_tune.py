@@ -1,7 +1,7 @@
-"""Rounds: the best one is kept and not the last, it stops in time, and a stopped training goes on as if never stopped."""
+"""Rounds: the best one is kept and not the last, it stops in time, and what was stopped goes on as if it never was."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def test_short_of_memory_in_one_of_several_folds_is_told(
 
     monkeypatch.setattr(Learner, "_step", step)
 
-    with pytest.raises(TrainingError, match="set fine_tune.batch_size to 2"):
+    with pytest.raises(TrainingError, match=r"set fine_tune\.batch_size to 2"):
         tune(small_task(), small_settings(), threads=3)
 
 
@@ -180,7 +180,7 @@ class Clock:
 
 
 @pytest.fixture
-def slow_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def slow_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each batch take a second: 24 rows in three folds, 4 a batch, one fold at once: about 12 s a round."""
     clock, original = Clock(), Learner._step
 
@@ -190,7 +190,6 @@ def slow_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(Learner, "_step", step)
     monkeypatch.setattr("partgate.training.fine_tune.time", clock)
-    yield
 
 
 # A row takes 1/4 s; a round is 3 x 16 rows learned and 24 rows judged at a third: 48 / 4 + 8 / 4 = 14 s.

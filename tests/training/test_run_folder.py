@@ -13,10 +13,16 @@ from partgate.training.run_folder import WORK_FOLDER, run_folder
 
 def stopped(run: Path, fingerprint: str = "one") -> Path:
     """Return the folder of a training that was stopped after it wrote a checkpoint."""
-    with pytest.raises(KeyboardInterrupt), run_folder(run, fingerprint, Team()) as unfinished:
-        (unfinished / WORK_FOLDER / "checkpoint").write_text("round 1")
-        raise KeyboardInterrupt
+    unfinished = run.with_name(f"{run.name}.unfinished")
+    with pytest.raises(KeyboardInterrupt):
+        fail(run, unfinished / WORK_FOLDER / "checkpoint", KeyboardInterrupt(), fingerprint)
     return unfinished
+
+
+def fail(run: Path, file: Path, error: BaseException, fingerprint: str = "one") -> None:
+    with run_folder(run, fingerprint, Team()):
+        file.write_text("half")
+        raise error
 
 
 @contextmanager
@@ -46,13 +52,8 @@ def test_run_that_exists_is_left_as_it_is(tmp_path: Path):
 def test_place_that_is_not_writable_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
-    with (
-        pytest.raises(
-            TrainingError, match=r"file/run: cannot be written: Not a directory; name a folder on a writable"
-        ),
-        run_folder(tmp_path / "file" / "run", "one", Team()),
-    ):
-        pass
+    with pytest.raises(TrainingError, match=r"file/run: cannot be written: Not a directory; name a folder on a writ"):
+        fail(tmp_path / "file" / "run", tmp_path / "x", ValueError("not reached"))
 
 
 @pytest.mark.parametrize(
@@ -65,9 +66,8 @@ def test_place_that_is_not_writable_is_named(tmp_path: Path):
     ids=["user", "bug", "disk-full"],
 )
 def test_error_leaves_nothing_behind(tmp_path: Path, error: Exception, kind: type[Exception], sentence: str):
-    with pytest.raises(kind, match=sentence), run_folder(tmp_path / "run", "one", Team()) as unfinished:
-        (unfinished / "model.partgate").write_text("half")
-        raise error
+    with pytest.raises(kind, match=sentence):
+        fail(tmp_path / "run", tmp_path / "run.unfinished" / "model.partgate", error)
 
     assert names(tmp_path) == []
 

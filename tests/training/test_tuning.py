@@ -87,7 +87,7 @@ def test_mean_of_both_is_taken_where_each_errs_elsewhere(small_task: Any):
 
 @pytest.fixture
 def taught(make_folder: Callable[..., Path], tmp_path: Path) -> Callable[..., tuple[Learned, TrainingConfig]]:
-    """A function: what is learned from two dozen made parts, without a run folder; keys of the training can be given."""
+    """A function: what is learned from two dozen made parts, without a run folder; keys can be given."""
 
     def teach(**keys: Any) -> tuple[Learned, TrainingConfig]:
         data = make_folder(tmp_path / "parts", {"good": 12, "spot": 12})

@@ -51,20 +51,20 @@ def read_part(picture: Picture, geometry: Geometry) -> tuple[list[Image], Measur
         data = picture.path.read_bytes()
         image = decode_picture(data)
     except OSError as error:
-        raise DataError(f"{picture.path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{picture.file}: cannot be read: {error.strerror}") from error
     except DataError as error:
-        raise DataError(f"{picture.path}: {error}") from None
+        raise DataError(f"{picture.file}: {error}") from None
     if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise DataError(f"{picture.path}: changed while training; let nothing write into the folder, and train again")
+        raise DataError(f"{picture.file}: changed while training; let nothing write into the folder, and train again")
     if min(image.shape[:2]) < MIN_SIDE_PX:
         raise DataError(
-            f"{picture.path}: {image.shape[1]} x {image.shape[0]} px is too small; at least {MIN_SIDE_PX} px"
+            f"{picture.file}: {image.shape[1]} x {image.shape[0]} px is too small; at least {MIN_SIDE_PX} px"
         )
     try:
         seen = [one for _, one in geometry.fit(image)]
         return seen, measure_picture(crop_region(image, geometry.measured_region))
     except DataError as error:
-        raise DataError(f"{picture.path}: {error}") from None
+        raise DataError(f"{picture.file}: {error}") from None
 
 
 def compute_features(

@@ -52,7 +52,7 @@ def measure(logits: Array, drawn: NDArray[np.bool_], folds: Sequence[Fold], tria
     sums = _Sums(trial)
     for fold in folds:
         tested = np.isin(worst, fold.held_out)
-        known = drawn & (trial.weights > 0)
+        known = drawn & ~tested & (trial.weights > 0)
         if len(np.unique(trial.of_picture[known])) < 2:
             continue  # nothing could be learned: neither right nor wrong
         rows = worst[known]

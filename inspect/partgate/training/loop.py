@@ -27,7 +27,7 @@ from partgate.parts import Image
 from partgate.recipe import Limits, Recipe, save_recipe
 from partgate.training.augment import check_transforms
 from partgate.training.config import TrainingConfig
-from partgate.training.curves import check_tensorboard, write_curves
+from partgate.training.curves import TENSORBOARD_FOLDER, check_tensorboard, write_curves
 from partgate.training.distributed import Team, team_of_torchrun
 from partgate.training.features import Progress, read_part
 from partgate.training.grouping import Prepared, prepare_folder
@@ -35,12 +35,12 @@ from partgate.training.judged import find_limits, too_few, write_out_of_fold
 from partgate.training.learn import Say, learn
 from partgate.training.model import make_classifier
 from partgate.training.outcome import Story, describe_bundle, first_recipe, write_facts
-from partgate.training.page import write_page
+from partgate.training.page import PAGE_FILE, write_page
 from partgate.training.run_folder import WORK_FOLDER, check_free, run_folder
 from partgate.training.tuning import Kind
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
-OUT_OF_FOLD_FILE, PAGE_FILE, CURVES_FOLDER = "out_of_fold.csv", "training.html", "tensorboard"
+OUT_OF_FOLD_FILE = "out_of_fold.csv"
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
 
 
@@ -135,7 +135,7 @@ def _train(
     story = Story(config, folder, sides, learned, limits, proof, notes, clock.started)
     write_facts(unfinished / FACTS_FILE, story)
     write_page(unfinished / PAGE_FILE, story, run.name)
-    write_curves(unfinished / CURVES_FOLDER, story)
+    write_curves(unfinished / TENSORBOARD_FOLDER, story)
     counts = {side: sum(value == side for value in sides.values()) for side in SPLITS}
     return TrainingResult(run, bundle, recipe, limits, learned.choice.kind, counts, notes)
 
