@@ -467,7 +467,7 @@ def test_training_and_line_see_the_same_array(
     engine = Watching(model)
 
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    learned, _ = features.read_part(Picture(path, "part.jpg", "good", sha256, "0"), geometry)
+    (learned,), _ = features.read_part(Picture(path, "part.jpg", "good", sha256, "0"), geometry)
     Inspector(inspector.recipe, inspector.bundle, engine).predict(read_picture(path))
 
     np.testing.assert_array_equal(engine.seen, learned)

@@ -121,6 +121,14 @@ def test_known_pictures_keep_their_side_and_new_ones_of_their_groups_join_them(e
     assert "1 pictures of old are no longer there" in kept.notes
 
 
+def test_number_of_a_group_that_was_found_by_looks_says_nothing_in_the_next_run(earlier: Earlier):
+    run = earlier([("good 1", "look-alike 0001", "test"), ("good 2", "look-alike 0002", "train")])
+
+    kept = keep_sides(run, folder_of({"look-alike 0001": ["good 8"], "look-alike 0002": ["good 1"]}))
+
+    assert kept.sides == {"look-alike 0002": "test"}
+
+
 def test_folder_with_nothing_new_says_so_and_goes_on(earlier: Earlier):
     run = earlier([("good 1", "a", "train")])
 

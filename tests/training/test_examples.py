@@ -17,20 +17,31 @@ def rows(labels: list[int], groups: list[str], weights: list[float] | None = Non
 
 
 @pytest.mark.parametrize(
-    ("labels", "groups"),
-    [([0, 1] * 5, ["one"] * 10), ([0] * 4 + [1] * 4, ["a"] * 4 + ["b"] * 4)],
-    ids=["one-group", "each-class-in-one-group"],
+    ("labels", "groups", "counted"),
+    [
+        ([0] * 5 + [1], ["one"] * 6, r"\[5, 1\]"),
+        ([0, 0, 0, 1], ["a", "b", "c", "d"], r"\[3, 1\]"),
+        ([0, 0, 0], ["a", "b", "c"], r"\[3\]"),
+    ],
+    ids=["one-picture-in-the-only-group", "one-picture", "one-class"],
 )
-def test_too_few_groups_are_told_with_their_number_per_class(labels: list[int], groups: list[str]):
-    with pytest.raises(TrainingError, match=r"too few groups for out-of-fold scores: \[1, 1\] per class; at least 2"):
+def test_too_few_groups_are_told_with_their_number_per_class(labels: list[int], groups: list[str], counted: str):
+    with pytest.raises(TrainingError, match=rf"too few groups for out-of-fold scores: {counted} per class; at least 2"):
         cut_folds(rows(labels, groups), 5, 0)
 
 
-def test_folds_that_would_each_learn_one_class_alone_are_too_few_groups():
-    lopsided = rows([0, 0, 0, 1, 1], ["a", "b", "b", "c", "c"])
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [([0, 1] * 5, ["one"] * 10), ([0] * 3 + [1] * 2, ["a", "b", "b", "c", "c"])],
+    ids=["all-in-one-group", "one-class-in-one-group"],
+)
+def test_pictures_of_a_class_in_one_group_alone_are_dealt_out_singly_so_that_every_row_is_judged(
+    labels: list[int], groups: list[str]
+):
+    folds = cut_folds(rows(labels, groups), 3, 0)
 
-    with pytest.raises(TrainingError, match="too few groups for out-of-fold scores"):
-        cut_folds(lopsided, 2, 0)
+    assert sorted(i for fold in folds for i in fold.held_out) == list(range(len(labels)))
+    assert all(len({labels[i] for i in fold.learned}) == 2 for fold in folds)
 
 
 def test_groups_whose_rows_weigh_nothing_do_not_count():

@@ -141,9 +141,31 @@ def test_feature_that_never_changes_teaches_nothing_and_breaks_nothing():
     assert np.isfinite(linear.logits(found.features)).all()
 
 
-def test_one_group_is_too_few():
+def test_one_picture_of_a_class_is_too_few():
     with pytest.raises(TrainingError, match="too few groups for out-of-fold scores"):
-        fit_head(examples([0, 1] * 10, groups=["one"] * 20), SETTINGS, 0, quietly)
+        fit_head(examples([0] * 10 + [1]), SETTINGS, 0, quietly)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_head_fitted_in_the_space_of_few_rows_is_the_one_fitted_on_all_features(classes: int):
+    """The same rows thrice, a third as heavy each, are as many rows as features and must give the same head."""
+    labels = [i % classes for i in range(24)]
+    few = np.random.default_rng(0).normal(size=(24, 60))
+    small = fit_linear(examples(labels, features=few), np.arange(24), 0.03, balance=True)
+
+    thrice = examples(labels * 3, features=np.tile(few, (3, 1)), weights=[1 / 3] * 72)
+    large = fit_linear(thrice, np.arange(72), 0.03, balance=True)
+
+    assert small.logits(few) == pytest.approx(large.logits(few), abs=2e-3)
+    assert small.weight == pytest.approx(large.weight, abs=1e-3)
+
+
+def test_threads_change_nothing():
+    found = examples([0, 1] * 20)
+
+    one, several = (fit_head(found, SETTINGS, 5, quietly, threads) for threads in (1, 3))
+
+    assert np.array_equal(one.out_of_fold, several.out_of_fold)
 
 
 def test_progress_counts_every_fit_to_the_end():
@@ -151,7 +173,7 @@ def test_progress_counts_every_fit_to_the_end():
 
     fit_head(examples([0, 1] * 20), SETTINGS, 0, lambda step, done, total: told.append((done, total)))
 
-    assert told == [(number, 9) for number in range(1, 10)]  # two strengths in four folds, and the last one on all
+    assert told == [(number, 5) for number in range(1, 6)]  # four folds, and the last one on all
 
 
 def test_same_seed_gives_the_same_head():

@@ -69,6 +69,24 @@ def test_worst_look_of_a_part_decides_and_is_named():
     assert out.groups.tolist() == [str(i) for i in range(12)]
 
 
+def test_calibration_is_fitted_to_the_looks_that_decide():
+    """As if each part had been looked at in its worst place alone."""
+    labels, of_picture = ["good", "dent"] * 10, np.array([1, 0] * 10)
+    worst = np.random.default_rng(0).normal(0, 2, (20, 2)) + np.eye(2)[of_picture]
+    both = np.stack([np.tile([0.0, 9.0], (20, 1)), worst], 1).reshape(40, 2)  # the first look is surely good
+
+    out = [
+        calibrate(
+            logits, Examples(np.zeros((len(logits), 1), np.float32), of_picture.repeat(looks),
+            np.arange(20).repeat(looks).astype(str), np.ones(len(logits)), np.arange(20).repeat(looks), 2),
+            of_picture, found(labels, names), folder(labels), CONFIG,
+        )
+        for logits, looks, names in ((worst, 1, (None,)), (both, 2, TILES))
+    ]  # fmt: skip
+
+    assert out[1].probabilities == pytest.approx(out[0].probabilities)
+
+
 def test_sorting_by_class_takes_the_only_look():
     labels = ["dent", "pore"] * 6
     of_picture = np.array([0, 1] * 6)

@@ -119,7 +119,7 @@ def test_tile_that_shows_enough_of_a_box_is_a_defect_and_one_that_shows_none_is_
 
 
 def test_tile_with_a_sliver_of_a_box_teaches_nothing(tmp_path: Path):
-    """Of 16 px across 2 lie in the right tile: it is neither good, nor the place of a defect known to be in the left."""
+    """Of 16 px across 2 lie in the right tile: neither good, nor the place of a defect known to be in the left."""
     where = geometry(tiles=(1, 2), tile_overlap=0)
     rows = [("dent", {"boxes": "18 4 34 12"})] * 3 + [("good", {})] * 3
 

@@ -151,9 +151,13 @@ def test_row_of_weight_zero_teaches_nothing(small_task: Any, small_settings: Any
     wrong = small_task(labels=[0, 1] * 12 + [1, 0] * 3, weights=[1.0] * 24 + [0.0] * 6)
     wrong = replace(wrong, folds=plain.folds, material=plain.material)
 
+    spy = Spy(plain.material, [], [])
+
     weights = [learned_weights(learner(task, small_settings())) for task in (plain, wrong)]
+    learned_weights(learner(plain, small_settings(), material=spy))
 
     assert are_equal(*weights)
+    assert max(spy.learned) < 24
 
 
 def test_heavier_row_pulls_harder(small_task: Any, small_settings: Any):

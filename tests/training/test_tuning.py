@@ -59,11 +59,20 @@ def noisy(seed: int, noise: float) -> np.ndarray:
 
 
 def test_frozen_features_are_kept_where_fine_tuning_makes_it_worse(small_task: Any):
-    choice = chosen(small_task(), noisy(0, 1.0), -noisy(1, 1.0))
+    choice = chosen(small_task(), noisy(0, 1.5), np.random.default_rng(0).normal(size=(80, 2)))
 
     assert choice.kind == "frozen"
     assert (len(choice.branches), choice.mix) == (1, (1.0,))
-    assert np.array_equal(choice.out_of_fold, noisy(0, 1.0))
+    assert np.array_equal(choice.out_of_fold, noisy(0, 1.5))
+
+
+def test_branches_of_pure_noise_never_take_the_place_of_frozen_features(small_task: Any):
+    kinds = [
+        chosen(small_task(), noisy(n, 1.5), np.random.default_rng(100 + n).normal(size=(80, 2))) for n in range(20)
+    ]
+
+    assert {choice.kind for choice in kinds} == {"frozen"}
+    assert any(min(choice.losses.values()) < choice.losses["frozen"] for choice in kinds)  # by less than a fiftieth
 
 
 def test_fine_tuned_branches_are_taken_alone_where_the_frozen_ones_only_disturb(small_task: Any):

@@ -22,6 +22,7 @@ _STEPS = {
     "fine-tuning": "fine-tuning",
     "look-alikes": "looking for the same part",
     "measures": "measuring pictures",
+    "learning curve": "tracing the learning curve",
     "export": "exporting",
     "proof": "proving exported = trained",
     "judge": "judging pictures",

@@ -15,6 +15,7 @@ from partgate.inference.bundle import open_pinned
 from partgate.recipe import load_recipe
 
 FACTS_FILE = "training.json"
+_NUMBERED_ANEW = "look-alike "  # such names mean another group each time
 _STRICTEST_FIRST = ("test", "validation", "train")
 # What is looked at, and what for; how hard it is learned stands in the preset.
 _INHERITED = (
@@ -52,7 +53,8 @@ def keep_sides(run: Path | None, folder: LabelledFolder) -> Kept:
     before = _read_earlier(run, folder)
     by_name: dict[str, set[str]] = defaultdict(set)
     for standing in before.values():
-        by_name[standing.group].add(standing.side)
+        if not standing.group.startswith(_NUMBERED_ANEW):
+            by_name[standing.group].add(standing.side)
     members: dict[str, list[Picture]] = defaultdict(list)
     for picture in folder.pictures:
         members[picture.group].append(picture)

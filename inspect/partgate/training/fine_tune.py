@@ -128,7 +128,8 @@ def fine_tune(
 
 def _plan(lesson: Lesson, settings: FineTuneSettings) -> tuple[int, int]:
     """Return rounds and patience: few pictures go round more often, since a round of two steps changes little."""
-    rows = min(len(fold.learned) for fold in lesson.folds)
+    weights = lesson.examples.weights
+    rows = max(1, min(int((weights[fold.learned] > 0).sum()) for fold in lesson.folds))
     steps = math.ceil(rows / settings.batch_size)
     epochs = max(settings.epochs, math.ceil(settings.least_steps / steps))
     return epochs, math.ceil(settings.patience * epochs / settings.epochs)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from partgate.data.folder import LabelledFolder
+from partgate.data.groups import GroupSource
 from partgate.evaluation.power_law import Outlook, look_ahead
 from partgate.training.config import TrainingConfig
 from partgate.training.distributed import Team
@@ -59,6 +60,7 @@ class LearningCurve:
     """All curves of a folder."""
 
     folder: LabelledFolder
+    source: GroupSource  # how it is known which pictures show the same part
     config: TrainingConfig
     tuned: bool  # the first curve is that of the fine-tuning
     draws: int
@@ -115,8 +117,8 @@ def trace_learning_curve(
     groups = {name: len({p.group for p in found.pictures if p.label == name}) for name in folder.classes}
     counts = {name: sum(p.label == name for p in found.pictures) for name in folder.classes}
     return LearningCurve(
-        folder, config, tunes, draws or (TUNED_DRAWS if tunes else DRAWS), bench.folds, trial.measures, tuple(curves),
-        counts, groups, len({p.group for p in found.pictures}),
+        folder, data.source, config, tunes, draws or (TUNED_DRAWS if tunes else DRAWS), bench.folds, trial.measures,
+        tuple(curves), counts, groups, len({p.group for p in found.pictures}),
         len({p.group for p in found.pictures if folder.good_class not in (None, p.label)}),
         (*data.notes, *found.unreadable),
     )  # fmt: skip
@@ -167,16 +169,16 @@ class _Tuner:
         self._known, self._work, self._progress = known, work, progress
 
     def logits(
-        self, bench: Bench, draw: int, share: float, *, is_trial: bool = False
+        self, bench: Bench, draw: int, share: float, rounds: int | None = None
     ) -> tuple[NDArray[np.bool_], Array]:
-        """Return which pictures were taken, (P,), and the out-of-fold logits, (N, C); a trial is a single round."""
+        """Return which pictures were taken, (P,), and the out-of-fold logits, (N, C); all rounds unless told."""
         taken = bench.take(draw, [share] * bench.trial.examples.classes)
         logits, strength = bench.head(draw, taken, (None, share))
         examples, balance = bench.examples(taken), bench.config.head.class_balance
         linear = fit_linear(examples, np.arange(len(examples.labels)), strength, balance)
         head = FittedHead(linear, logits, calibrated_loss(logits, examples, balance), strength, bench.folds)
         given = bench.config.fine_tune
-        rounds = 1 if is_trial else _rounds(bench, share)
+        rounds = rounds or _rounds(bench, share)
         patience = math.ceil(given.patience * rounds / given.epochs)
         plan = {"folds": bench.folds, "epochs": rounds, "patience": patience, "least_steps": 1}
         settings = given.model_copy(update=plan)
@@ -190,12 +192,8 @@ class _Tuner:
 
 def _tuned_curve(bench: Bench, tuner: _Tuner, folder: LabelledFolder, draws: int, say: Say) -> Curve:
     """Return the curve of all classes with fine-tuning; says before how long it will take."""
-    tuner.logits(bench, 0, FEW_SHARES[0], is_trial=True)  # makes the maps of all views, once
-    began = time.monotonic()
-    tuner.logits(bench, 0, FEW_SHARES[0], is_trial=True)
-    per_work = (time.monotonic() - began) / _work(bench, FEW_SHARES[0], rounds=1)
-    minutes = max(1, math.ceil(per_work * draws * sum(_work(bench, share) for share in FEW_SHARES) / 60))
-    say(f"fine-tuning {draws * len(FEW_SHARES)} times on growing shares: at most about {minutes} min")
+    minutes = _estimate_s(bench, tuner) * draws / 60
+    say(f"fine-tuning {draws * len(FEW_SHARES)} times on growing shares: at most about {max(1, round(minutes))} min")
     rows = [[bench.measure(draw, *tuner.logits(bench, draw, share)) for draw in range(draws)] for share in FEW_SHARES]
     return _curve(folder, None, FEW_SHARES, rows, bench.config.seed)
 
@@ -207,10 +205,24 @@ def _rounds(bench: Bench, share: float) -> int:
     return max(settings.epochs, math.ceil(settings.least_steps / steps))
 
 
-def _work(bench: Bench, share: float, rounds: int | None = None) -> float:
-    """Return how many rows a fine-tuning goes over at most: those learned from, and a third for each that is judged."""
+def _estimate_s(bench: Bench, tuner: _Tuner) -> float:
+    """Return how many seconds the fine-tunings of one draw take at most, by two short ones on the smallest share."""
+    smallest, took = FEW_SHARES[0], {}
+    for rounds in (1, 1, 3):  # the first one makes the maps of all views and is not counted
+        began = time.monotonic()
+        tuner.logits(bench, 0, smallest, rounds)
+        took[rounds] = time.monotonic() - began
+    per_round = max(0.0, took[3] - took[1]) / 2
+    fixed = max(0.0, took[1] - per_round)
+    return sum(
+        fixed + per_round * _rounds(bench, share) * _work(bench, share) / _work(bench, smallest) for share in FEW_SHARES
+    )
+
+
+def _work(bench: Bench, share: float) -> float:
+    """Return how many rows a round goes over: those learned from, and a third for each that is judged."""
     rows = len(bench.trial.examples.labels)
-    return (rounds or _rounds(bench, share)) * (share * rows * (bench.folds - 1) + rows / 3)
+    return share * rows * (bench.folds - 1) + rows / 3
 
 
 def _curve(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from partgate.data.groups import GroupSource
 from partgate.evaluation.power_law import Outlook
 from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.glossary import format_number, format_percent, format_score, printable, text
@@ -76,10 +77,14 @@ def warnings_of(found: LearningCurve, language: str) -> list[str]:
 
 
 def _warnings(found: LearningCurve, language: str) -> Iterator[str]:
-    folder, unit = found.folder, "part" if found.folder.has_groups else "picture"
-    if found.config.split.by == "picture":
+    folder = found.folder
+    is_known = found.source in (GroupSource.PATTERN, GroupSource.LOOK_ALIKES) or folder.has_groups
+    unit = "part" if is_known else "picture"
+    if found.source is GroupSource.PICTURE:
         yield text("learning_curve.warning.groups_ignored", language)
-    elif not folder.has_groups:
+    elif found.source is GroupSource.LOOK_ALIKES:
+        yield text("learning_curve.warning.groups_found", language)
+    elif not is_known:
         yield text("learning_curve.warning.groups_unknown", language)
     if folder.good_class is not None:
         for who, n in (("defect", found.defect_groups), ("good", found.groups[folder.good_class])):

@@ -114,7 +114,7 @@ def write_facts(path: Path, story: Story) -> None:
         "partgate": __version__,
         "started_at": story.started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - story.started).total_seconds(), 1),
-        "config": story.config.model_dump(mode="json") | {"data": folder.folder.resolve().name},
+        "config": _without_paths(story.config),
         "data_sha256": data_sha256(folder.pictures),
         "split": {
             side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
@@ -131,6 +131,12 @@ def write_facts(path: Path, story: Story) -> None:
         "versions": _versions(),
     }
     write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False).encode())
+
+
+def _without_paths(config: TrainingConfig) -> dict[str, Any]:
+    """Return the settings with names in place of paths, which mean nothing on another machine."""
+    paths = {name: value.resolve().name for name, value in config if isinstance(value, Path)}
+    return config.model_dump(mode="json") | paths
 
 
 def _fine_tuning(tuned: Tuned | None) -> dict[str, Any] | None:
