@@ -57,6 +57,25 @@ def test_region_label_that_is_no_class_is_refused_with_the_known_ones(tmp_path: 
         make_examples(*found(tmp_path, rows, where), where, 1, 0)
 
 
+def test_column_of_a_region_that_the_training_does_not_have_is_named(tmp_path: Path):
+    where = geometry(regions=REGIONS)
+
+    with pytest.raises(DataError, match=r"column 'region.lfet' names no region; the training has: left, right$"):
+        make_examples(*found(tmp_path, [("good", {"region.lfet": "good"}), ("dent", {})], where), where, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("label", "left"),
+    [pytest.param("good", "dent", id="good-part-with-a-defect"), pytest.param("dent", "good", id="defect-nowhere")],
+)
+def test_part_whose_places_contradict_its_label_is_refused(tmp_path: Path, label: str, left: str):
+    rows = [("good", {}), (label, {"region.left": left, "region.right": "good"})]
+    where = geometry(regions=REGIONS)
+
+    with pytest.raises(DataError, match=rf"is '{label}', but its regions are {left}, good; correct one of them$"):
+        make_examples(*found(tmp_path, rows, where), where, 1, 0)
+
+
 def test_marked_box_that_is_none_is_refused_with_the_picture(tmp_path: Path):
     rows = [("good", {}), ("dent", {"boxes": "1 2 3"})]
     where = geometry(tiles=(1, 2))
