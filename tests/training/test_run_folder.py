@@ -49,10 +49,21 @@ def test_run_that_exists_is_left_as_it_is(tmp_path: Path):
     assert names(tmp_path) == ["run", "run/mine"]
 
 
+def test_second_training_into_the_same_run_is_refused_while_the_first_one_writes(tmp_path: Path):
+    run = tmp_path / "run"
+
+    with run_folder(run, "one", Team()) as unfinished:
+        (unfinished / "facts").write_text("of the first")
+        with pytest.raises(TrainingError, match=r"run.unfinished: another training writes there; wait for it or name"):
+            fail(run, tmp_path / "x", ValueError("not reached"))
+
+    assert names(tmp_path) == ["run", "run/facts"]
+
+
 def test_place_that_is_not_writable_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
 
-    with pytest.raises(TrainingError, match=r"file/run: cannot be written: Not a directory; name a folder on a writ"):
+    with pytest.raises(TrainingError, match=r"file/run: cannot be written: File exists; name a folder on a writ"):
         fail(tmp_path / "file" / "run", tmp_path / "x", ValueError("not reached"))
 
 

@@ -3,8 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from partgate.errors import TrainingError
 from partgate.training.distributed import Team
@@ -13,6 +15,7 @@ WORK_FOLDER = "work"
 """Inside an unfinished run: kept maps and the checkpoint of the last round; removed at the end."""
 
 _FINGERPRINT_FILE = "fingerprint"
+_SUFFIX = ".unfinished"
 
 
 @contextmanager
@@ -28,15 +31,41 @@ def run_folder(run: Path, fingerprint: str, team: Team) -> Iterator[Path]:
         team: Its first process makes and removes the folder.
 
     Raises:
-        TrainingError: If the run exists or the place cannot be written.
+        TrainingError: If the run exists, another training writes there, or the place cannot be written.
     """
     check_free(run)
-    unfinished = run.with_name(f"{run.name}.unfinished")
-    if team.leads:
-        _open(run, unfinished, fingerprint)
-    team.wait()
+    unfinished = run.with_name(f"{run.name}{_SUFFIX}")
+    with _alone(unfinished) if team.leads else nullcontext():
+        if team.leads:
+            _open(run, unfinished, fingerprint)
+        team.wait()
+        with _whole_or_nothing(run, unfinished, team):
+            yield unfinished
+
+
+@contextmanager
+def _alone(unfinished: Path) -> Iterator[None]:
+    """Hold a lock beside the folder, which the system takes back from a process that is killed."""
+    lock = FileLock(unfinished.with_name(f"{unfinished.name}.lock"), timeout=0)
     try:
-        yield unfinished
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise TrainingError(f"{unfinished}: another training writes there; wait for it or name another run") from error
+    except OSError as error:
+        run = unfinished.with_name(unfinished.name.removesuffix(_SUFFIX))
+        raise TrainingError(f"{run}: cannot be written: {error.strerror}; name a folder on a writable disk") from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def _whole_or_nothing(run: Path, unfinished: Path, team: Team) -> Iterator[None]:
+    try:
+        yield
         if team.leads:
             shutil.rmtree(unfinished / WORK_FOLDER)
             (unfinished / _FINGERPRINT_FILE).unlink()
