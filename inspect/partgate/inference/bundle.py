@@ -129,9 +129,7 @@ class Geometry(Settings):
             DataError: As :meth:`looks`.
         """
         for look in self.looks(*image.shape[:2]):
-            yield look, fit_picture(
-                image, look.region, self.height_px, self.width_px, keeps_aspect=self.keeps_aspect
-            )
+            yield look, fit_picture(image, look.region, self.height_px, self.width_px, keeps_aspect=self.keeps_aspect)
 
 
 class BackboneFacts(Settings):
