@@ -132,7 +132,7 @@ def _train(
     save_recipe(recipe, unfinished / RECIPE_FILE, BUNDLE_FILE)
     few = too_few(limits, folder.good_class is not None, _ENOUGH)
     notes = (*data.notes, *few, *limits.warnings, *learned.notes, *found.unreadable)
-    story = Story(config, folder, sides, learned, limits, proof, notes, clock.started)
+    story = Story(config, folder, sides, learned, limits, proof, notes, clock.started, data.source)
     write_facts(unfinished / FACTS_FILE, story)
     write_page(unfinished / PAGE_FILE, story, run.name)
     write_curves(unfinished / TENSORBOARD_FOLDER, story)

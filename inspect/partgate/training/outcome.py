@@ -12,6 +12,7 @@ from typing import Any
 from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder, count_classes, data_sha256
+from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
 from partgate.evaluation.threshold import ChosenLimits
 from partgate.inference.bundle import (
@@ -101,6 +102,7 @@ class Story:
     proof: Proof
     notes: Sequence[str]
     started: datetime
+    source: GroupSource = GroupSource.GIVEN  # how it is known which pictures show the same part
 
 
 def write_facts(path: Path, story: Story) -> None:
@@ -116,6 +118,7 @@ def write_facts(path: Path, story: Story) -> None:
         "seconds": round((datetime.now(UTC) - story.started).total_seconds(), 1),
         "config": _without_paths(story.config),
         "data_sha256": data_sha256(folder.pictures),
+        "groups": {"by": story.source.value, "count": len({picture.group for picture in folder.pictures})},
         "split": {
             side: dict(sorted(count_classes([p for p in folder.pictures if sides[p.file] == side]).items()))
             for side in SPLITS

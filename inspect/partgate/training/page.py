@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from partgate import __version__
 from partgate.configfile import write_atomically
+from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
 from partgate.evaluation.charts import histogram_svg, rate_svg
 from partgate.evaluation.page import Bilingual
@@ -77,7 +78,7 @@ def render_page(story: Story, run: str, language: str = "en") -> str:
     rows = pick_rows(samples, folder.good_class, limits[:1] if is_sorting else limits)
     geometry = story.learned.backbone.geometry
     small = {one.picture.file: thumbnail(one, geometry) for row in rows for one in row.samples}
-    has_groups = folder.has_groups or len({one.group for one in folder.pictures}) < len(folder.pictures)
+    has_groups = folder.has_groups or story.source in (GroupSource.PATTERN, GroupSource.LOOK_ALIKES)
     return _template().render(
         story=story, limits=story.limits, learned=story.learned, tuned=story.learned.tuned,
         geometry=geometry,

@@ -194,9 +194,11 @@ def test_not_independent_figures_say_so(read: Read, make_story: MakeStory):
 def test_unknown_groups_are_a_warning(read: Read, make_story: MakeStory):
     story = make_story()
 
-    unknown = read(render_page(replace(story, folder=replace(story.folder, has_groups=False)), "run"))
+    alone = replace(story, folder=replace(story.folder, has_groups=False))
+    searched = replace(alone, source=GroupSource.LOOK_ALIKES)
 
-    assert "Every picture counts as a part of its own." in unknown
+    assert "Every picture counts as a part of its own." in read(render_page(alone, "run"))
+    assert "Every picture counts as a part of its own." not in read(render_page(searched, "run"))
     assert "Every picture counts as a part of its own." not in read(render_page(story, "run"))
 
 
