@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from partgate.data.groups import GroupSource
 from partgate.evaluation.threshold import ChosenLimits
 from partgate.glossary import languages, load_texts
 from partgate.inference.bundle import Geometry
