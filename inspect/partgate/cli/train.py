@@ -68,7 +68,7 @@ def train(
     print(f"bundle:   {result.bundle.id[:12]}  {out / 'model.partgate'}")
     if config.from_run:
         _compare(config.from_run, out, config.data)
-    print(f"next:     partgate evaluate {out} {config.data} --out {out}-report")
+    print(f"next:     partgate evaluate {out} {source if source.is_dir() else config.data} --out {out}-report")
 
 
 def _compare(old: Path, new: Path, data: Path) -> None:
