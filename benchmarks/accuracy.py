@@ -148,7 +148,7 @@ def measure_speed(cells: Path, preset: str) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         pictures = sorted(cells.glob("*/*.png"))
-        for picture in pictures[:: len(pictures) // _SPEED_PICTURES + 1][:_SPEED_PICTURES] or pictures:
+        for picture in [pictures[i * len(pictures) // _SPEED_PICTURES] for i in range(_SPEED_PICTURES)]:
             (data / picture.parent.name).mkdir(parents=True, exist_ok=True)
             (data / picture.parent.name / picture.name).write_bytes(picture.read_bytes())
         count = sum(1 for _ in data.glob("*/*"))

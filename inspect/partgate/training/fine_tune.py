@@ -76,7 +76,7 @@ def fine_tune(
         lesson: Rows, material, folds.
         settings: Rounds, step sizes.
         place: Processor or GPU, team.
-        threads: Folds that learn at once on a processor.
+        threads: Processors; with more than one all folds learn at once.
         progress: Is told about each batch.
         checkpoint: Written after each round; an existing one is gone on from.
         seconds: Time that it may take; fewer rounds are planned where they would take longer.
@@ -88,9 +88,10 @@ def fine_tune(
     saved = read_checkpoint(checkpoint) if checkpoint else None
     wanted, patience = _plan(lesson, settings)
     epochs = int(saved["epochs"]) if saved else wanted
-    at_once = min(threads, len(starts)) if place.device.type == "cpu" and place.team.size == 1 else 1
+    # All folds at once, whatever the number of processors: three in turn on two would leave one of them idle.
+    at_once = len(starts) if threads > 1 and place.device.type == "cpu" and place.team.size == 1 else 1
     if saved is None and seconds is not None:
-        epochs = min(epochs, _rounds_that_fit(starts[0], lesson, settings, place, at_once, seconds))
+        epochs = min(epochs, _rounds_that_fit(starts[0], lesson, settings, place, min(at_once, threads), seconds))
         if epochs < min(_LEAST_EPOCHS, wanted):
             return f"not fine-tuned: the time budget fits {epochs} of {wanted} rounds"
     if epochs < wanted:
