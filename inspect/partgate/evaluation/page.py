@@ -10,9 +10,9 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup, escape
 
 from partgate.evaluation import charts, reliability_chart
+from partgate.evaluation.bilingual import Bilingual, drawing, phrase
 from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.glossary import (
     check_language,
@@ -22,7 +22,6 @@ from partgate.glossary import (
     format_time,
     languages,
     printable,
-    text,
 )
 from partgate.parts import Verdict
 
@@ -40,23 +39,7 @@ MANY_RECHECKS = 0.1
 
 UNREADABLE_SHOWN = 20
 
-_NO_BREAK_SPACE = "\u00a0"
 _SHORT_HASH = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Bilingual:
-    """One thing to read, in every language; the page's switch shows one of them."""
-
-    in_language: Callable[[str], str]
-
-    def __html__(self) -> str:
-        """Return all languages side by side, or the bare text where they agree."""
-        versions = {language: escape(self.in_language(language)) for language in languages}
-        versions = {language: version.replace(" %", f"{_NO_BREAK_SPACE}%") for language, version in versions.items()}
-        if len(set(versions.values())) == 1:
-            return str(versions[languages[0]])
-        return "".join(f'<span lang="{language}">{version}</span>' for language, version in versions.items())
 
 
 def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], language: str = "en") -> str:
@@ -83,7 +66,7 @@ def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], lang
         matrix=_matrix(report),
         histogram=_histogram(report),
         reliability_words=Bilingual(partial(reliability_chart.reliability_words, report)),
-        reliability_diagram=_chart(partial(reliability_chart.reliability_svg, report)),
+        reliability_diagram=drawing(partial(reliability_chart.reliability_svg, report)),
         lanes=_lanes(report),
         pictures={file: _data_uri(jpeg) for file, jpeg in thumbnails.items()},
         rows=[_class_row(report, index) for index in range(len(report["classes"]))],
@@ -96,7 +79,7 @@ def _template() -> Template:
     """Return the page's frame; it holds no words, only ids of the glossary."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {
-        "t": _words,
+        "t": phrase,
         "number": _number,
         "percent": _percent,
         "score": _score,
@@ -111,29 +94,17 @@ def _template() -> Template:
 # --- things to read -------------------------------------------------------------------------------------------------
 
 
-def _words(text_id: str, /, **values: object) -> Bilingual:
-    """Return a text of the glossary; values may be bilingual themselves."""
-
-    def in_language(language: str) -> str:
-        filled = {
-            key: value.in_language(language) if isinstance(value, Bilingual) else value for key, value in values.items()
-        }
-        return text(text_id, language, **filled)
-
-    return Bilingual(in_language)
-
-
 def _written(value: object, write: Callable[[Any, str], str]) -> Bilingual:
     """Return a number in every language, a dash where it is missing, a word as it is."""
     if isinstance(value, str):
         return _name(value)
     if not isinstance(value, int | float) or math.isnan(value):
-        return _words("nothing")
+        return phrase("nothing")
     return Bilingual(lambda language: write(value, language))
 
 
 def _name(value: object) -> Bilingual:
-    return _words("nothing") if value is None else Bilingual(lambda _: printable(str(value)))
+    return phrase("nothing") if value is None else Bilingual(lambda _: printable(str(value)))
 
 
 def _time(value: str) -> Bilingual:
@@ -144,10 +115,6 @@ def _time(value: str) -> Bilingual:
 _number = partial(_written, write=format_number)
 _percent = partial(_written, write=format_percent)
 _score = partial(_written, write=format_score)
-
-
-def _chart(draw: Callable[[str], str]) -> Bilingual:
-    return Bilingual(lambda language: Markup(draw(language)))  # our own SVG, escaped where it is made
 
 
 def _joined(*parts: Bilingual) -> Bilingual:
@@ -193,14 +160,14 @@ def _count(report: Mapping[str, Any], what: str, who: str, k: int | None, n: int
         rate: The report's key of the rate; empty where it has none, which is then counted here.
     """
     if not n or k is None:
-        return Count(_words(f"figure.no_{who}"))
+        return Count(phrase(f"figure.no_{who}"))
     share = report[rate] if rate else k / n
     upper = report[f"{rate}_upper95"] if rate else upper_bound(k, n)
-    noun = _words(f"counted.{report['counted']}.{who}")
-    words = _words(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
-    bounds = _words("figure.bounds", rate=_percent(share), upper=_percent(upper))
+    noun = phrase(f"counted.{report['counted']}.{who}")
+    words = phrase(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
+    bounds = phrase("figure.bounds", rate=_percent(share), upper=_percent(upper))
     sentence = _joined(words, bounds)
-    bar = _chart(lambda language: charts.rate_svg(k, n, upper, sentence.in_language(language), language))
+    bar = drawing(lambda language: charts.rate_svg(k, n, upper, sentence.in_language(language), language))
     return Count(words, bounds, bar)
 
 
@@ -214,8 +181,8 @@ def _gate_figures(report: Mapping[str, Any]) -> list[Figure]:
 
         figures.append(
             Figure(
-                title=_words(f"figure.title.{what}"),
-                note=_words("escape.note" if who == "defect" else "false_reject.note"),
+                title=phrase(f"figure.title.{what}"),
+                note=phrase("escape.note" if who == "defect" else "false_reject.note"),
                 main=count(what, what, rate),
                 rechecked=count("rechecks", f"rechecks_{who}", f"recheck_rate_{who}"),
                 closed=count(what, f"{what}_without_recheck", f"{rate}_without_recheck"),
@@ -228,8 +195,8 @@ def _sorting_figures(report: Mapping[str, Any]) -> list[Figure]:
     """Return parts sorted wrong and rechecked."""
     return [
         Figure(
-            title=_words(f"figure.title.{what}"),
-            note=_words(note),
+            title=phrase(f"figure.title.{what}"),
+            note=phrase(note),
             main=_count(report, what, "all", report[what], report["n"]),
         )
         for what, note in (("wrong_class", "wrong_class.note"), ("rechecks", "figure.label.rechecked"))
@@ -248,17 +215,17 @@ def _limits(report: Mapping[str, Any]) -> list[Bilingual]:
     untested = [name for name, n in examples.items() if n == 0]
     sparse = [f"{printable(name)} ({n})" for name, n in examples.items() if 0 < n < FEW_EXAMPLES]
     if untested:
-        found.append(_words("limits.untested_classes", classes=", ".join(map(printable, untested))))
+        found.append(phrase("limits.untested_classes", classes=", ".join(map(printable, untested))))
     if sparse:
-        found.append(_words("limits.sparse_classes", n=FEW_EXAMPLES, classes=", ".join(sparse)))
-    found.append(_words("limits.pictures") if report["counted"] == "picture" else None)
+        found.append(phrase("limits.sparse_classes", n=FEW_EXAMPLES, classes=", ".join(sparse)))
+    found.append(phrase("limits.pictures") if report["counted"] == "picture" else None)
     if report["training"]["groups_ignored"]:
-        found.append(_words("limits.groups_ignored"))
+        found.append(phrase("limits.groups_ignored"))
     elif report["data"]["groups"] is None:
-        found.append(_words("limits.groups_unknown"))
-    found.append(_words("limits.unknown_classes" if is_sorting else "limits.unknown_defects"))
-    found.append(_words("limits.conditions"))
-    found.append(None if is_sorting else _words("limits.delivered"))
+        found.append(phrase("limits.groups_unknown"))
+    found.append(phrase("limits.unknown_classes" if is_sorting else "limits.unknown_defects"))
+    found.append(phrase("limits.conditions"))
+    found.append(None if is_sorting else phrase("limits.delivered"))
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -267,26 +234,28 @@ def _recheck_limit(report: Mapping[str, Any]) -> Bilingual | None:
     k, n = report["rechecks"], report["n"]
     if not n or k / n < MANY_RECHECKS:
         return None
-    noun = _words(f"counted.{report['counted']}.all")
-    return _words("limits.many_rechecks", k=_number(k), n=_number(n), noun=noun, rate=_percent(k / n))
+    noun = phrase(f"counted.{report['counted']}.all")
+    return phrase("limits.many_rechecks", k=_number(k), n=_number(n), noun=noun, rate=_percent(k / n))
 
 
 def _size_limit(who: str, n: int) -> Bilingual | None:
     """Return what ``n`` parts without a mistake could show at best; None where they are enough."""
     needed = parts_needed(PROVEN_LIMIT)
     if n == 0:
-        return _words(f"limits.no_{who}")
+        return phrase(f"limits.no_{who}")
     if n >= needed:
         return None
     limit = Bilingual(lambda language: format_percent(PROVEN_LIMIT, language, 0))
-    return _words(f"limits.few_{who}", n=n, bound=_percent(upper_bound(0, n)), limit=limit, needed=needed)
+    return phrase(f"limits.few_{who}", n=n, bound=_percent(upper_bound(0, n)), limit=limit, needed=needed)
 
 
 # --- tables and charts ----------------------------------------------------------------------------------------------
 
 
 def _matrix(report: Mapping[str, Any]) -> Bilingual:
-    return _chart(lambda language: charts.confusion_matrix_svg(report["classes"], report["confusion_matrix"], language))
+    return drawing(
+        lambda language: charts.confusion_matrix_svg(report["classes"], report["confusion_matrix"], language)
+    )
 
 
 def _histogram(report: Mapping[str, Any]) -> Bilingual:
@@ -296,7 +265,7 @@ def _histogram(report: Mapping[str, Any]) -> Bilingual:
     reject_from = rule["reject_from"]
     if report["good_class"] is None:  # nothing is rejected for its score: what is not sure goes to recheck
         good, defect, reject_from = [], [sum(pair) for pair in zip(good, defect, strict=True)], None
-    return _chart(
+    return drawing(
         lambda language: charts.histogram_svg(
             counts["edges"], good, defect, rule["recheck_from"], reject_from, language, report["counted"]
         )
@@ -314,6 +283,6 @@ def _lanes(report: Mapping[str, Any]) -> list[tuple[Bilingual, Bilingual]]:
     rows = []
     for key, lane in report["lanes"].items():
         is_verdict = key in Verdict.__members__ and key not in report["classes"]
-        who = _words(f"verdict.{key}") if is_verdict else _name(key)
-        rows.append((who, _words("lane.0") if lane == 0 else _number(lane)))
+        who = phrase(f"verdict.{key}") if is_verdict else _name(key)
+        rows.append((who, phrase("lane.0") if lane == 0 else _number(lane)))
     return rows

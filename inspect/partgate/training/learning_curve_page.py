@@ -16,7 +16,7 @@ from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.folder import data_sha256
 from partgate.errors import DataError
-from partgate.evaluation.page import Bilingual
+from partgate.evaluation.bilingual import Bilingual, phrase
 from partgate.evaluation.power_law import Outlook
 from partgate.glossary import check_language, format_number, format_percent, format_time, languages, printable, text
 from partgate.training.learning_curve import Curve, LearningCurve, Point
@@ -140,7 +140,7 @@ def render_learning_curve(found: LearningCurve, created_at: datetime, language: 
         chart=_chart(first, main), frozen=frozen and _chart(frozen, main),
         warnings=list(zip(*(warnings_of(found, lang) for lang in languages), strict=True)),
         classes=[_class_row(found, name, grown.get(name)) for name in found.folder.classes],
-        columns=[_words(f"learning_curve.measure.{measure}") for measure in found.measures],
+        columns=[phrase(f"learning_curve.measure.{measure}") for measure in found.measures],
         points=[_point_row(point, found.measures) for point in first.points],
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def _template() -> Template:
     """Return the page's frame; it holds no words, only ids of the glossary."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {
-        "t": _words, "name": printable, "plain": text, "number": _number,
+        "t": phrase, "name": printable, "plain": text, "number": _number,
         "both": lambda versions: Bilingual(lambda language: versions[languages.index(language)]),
     }  # fmt: skip
     source = files("partgate.training").joinpath("learning_curve.html.j2").read_text(encoding="utf-8")
@@ -159,10 +159,6 @@ def _template() -> Template:
 
 def _said(say: Callable[[str], str]) -> Bilingual:
     return Bilingual(say)
-
-
-def _words(text_id: str, /, **values: str | int) -> Bilingual:
-    return Bilingual(lambda language: text(text_id, language, **values))
 
 
 def _number(value: float) -> Bilingual:

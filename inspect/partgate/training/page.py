@@ -4,7 +4,7 @@ One HTML file in both languages, with small pictures inside and nothing fetched 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 
 from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
+from partgate.evaluation.bilingual import Bilingual, drawing, phrase
 from partgate.evaluation.charts import histogram_svg, rate_svg
-from partgate.evaluation.page import Bilingual
 from partgate.evaluation.threshold import Wishes
 from partgate.glossary import (
     check_language,
@@ -33,7 +32,6 @@ from partgate.glossary import (
     format_time,
     languages,
     printable,
-    text,
 )
 from partgate.inference.bundle import Geometry
 from partgate.models.export import LARGEST_DIFFERENCE
@@ -101,7 +99,7 @@ def _template() -> Template:
     """Return the page's frame; it holds no words, only ids of the glossary."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {
-        "t": _words, "number": _number, "percent": _percent, "score": _score, "name": printable,
+        "t": phrase, "number": _number, "percent": _percent, "score": _score, "name": printable,
         "time": lambda moment: Bilingual(partial(format_time, moment)),
     }  # fmt: skip
     source = files("partgate.training").joinpath("training.html.j2").read_text(encoding="utf-8")
@@ -109,18 +107,6 @@ def _template() -> Template:
 
 
 # --- things to read -------------------------------------------------------------------------------------------------
-
-
-def _words(text_id: str, /, **values: object) -> Bilingual:
-    """Return a text of the glossary; values may be bilingual themselves."""
-
-    def in_language(language: str) -> str:
-        filled = {
-            key: value.in_language(language) if isinstance(value, Bilingual) else value for key, value in values.items()
-        }
-        return text(text_id, language, **filled)
-
-    return Bilingual(in_language)
 
 
 def _number(value: float, digits: int = 0) -> Bilingual:
@@ -140,11 +126,7 @@ def _place(geometry: Geometry, look: str) -> Bilingual:
     if geometry.tiles is None:
         return Bilingual(lambda _: printable(look))
     row, column = divmod(geometry.look_names.index(look), geometry.tiles[1])
-    return _words("regions.tile", row=row + 1, column=column + 1)
-
-
-def _chart(draw: Callable[[str], str]) -> Bilingual:
-    return Bilingual(lambda language: Markup(draw(language)))  # our own SVG, escaped where it is made
+    return phrase("regions.tile", row=row + 1, column=column + 1)
 
 
 # --- what was reached -----------------------------------------------------------------------------------------------
@@ -177,10 +159,10 @@ def _figures(story: Story) -> list[Figure]:
 
 
 def _figure(what: str, who: str, k: int, n: int) -> Figure:
-    noun = _words(f"counted.picture.{who}")
-    words = _words(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
-    bar = _chart(lambda language: rate_svg(k, n, None, words.in_language(language), language))
-    return Figure(what, words, _words("figure.rate", rate=_percent(k / n)), bar)
+    noun = phrase(f"counted.picture.{who}")
+    words = phrase(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
+    bar = drawing(lambda language: rate_svg(k, n, None, words.in_language(language), language))
+    return Figure(what, words, phrase("figure.rate", rate=_percent(k / n)), bar)
 
 
 def _measures(story: Story) -> dict[str, Mapping[str, float]]:
@@ -208,20 +190,20 @@ def _model(story: Story) -> dict[str, Any]:
     """Return what the model is, why it was chosen, and the losses of what could be chosen."""
     config, choice, tuned = story.config, story.learned.choice, story.learned.tuned
     what = "frozen" if choice.kind == "frozen" else config.fine_tune.part
-    words = [_words(f"training_page.is.{what}", backbone=config.backbone, copies=len(tuned.branches) if tuned else 0)]
+    words = [phrase(f"training_page.is.{what}", backbone=config.backbone, copies=len(tuned.branches) if tuned else 0)]
     if choice.kind == "mean of both":
-        words.append(_words("training_page.is.averaged"))
+        words.append(phrase("training_page.is.averaged"))
     if len(choice.losses) > 1:
         best, second, *_ = sorted(choice.losses.values())
-        why = _words("training_page.why.best", loss=_score(best), next=_score(second))
+        why = phrase("training_page.why.best", loss=_score(best), next=_score(second))
     else:
-        why = _words(f"training_page.why.{'only' if config.fine_tune.part == 'none' else 'nothing_came'}")
+        why = phrase(f"training_page.why.{'only' if config.fine_tune.part == 'none' else 'nothing_came'}")
     calibration = story.learned.judged.calibration
-    calibrated = _words(
+    calibrated = phrase(
         f"training_page.calibration.{'mapped' if calibration.knots else 'plain'}", n=len(calibration.knots or ()),
         temperature=_number(calibration.temperature, 2),
     )  # fmt: skip
-    bars = _chart(partial(losses_svg, choice.losses, choice.kind, _guess(story)))
+    bars = drawing(partial(losses_svg, choice.losses, choice.kind, _guess(story)))
     return {"words": words, "why": why, "losses": bars, "calibrated": calibrated}
 
 
@@ -241,7 +223,7 @@ def _curves(story: Story) -> Bilingual | None:
     tuned = story.learned.tuned
     if tuned is None:
         return None
-    return _chart(partial(curves_svg, tuned.history, tuned.best_epoch, story.learned.head.loss))
+    return drawing(partial(curves_svg, tuned.history, tuned.best_epoch, story.learned.head.loss))
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------
@@ -259,7 +241,7 @@ def _histogram(story: Story, samples: list[Sample]) -> Bilingual:
     # Sorting by class rejects nothing for its score.
     reject_from = None if good_class is None else limits.reject_from
     good = good if good_class is not None else []
-    return _chart(
+    return drawing(
         lambda language: histogram_svg(
             edges.tolist(), good, defect, limits.recheck_from, reject_from, language, "picture"
         )
@@ -274,8 +256,8 @@ def _how(wishes: Wishes, warnings: tuple[str, ...]) -> Bilingual:
         said = Bilingual(
             lambda language: ", ".join(f"{name} {format_percent(rate, language)}" for name, rate in wished.items())
         )
-        return _words(f"training_page.how.{'wished_but' if warnings else 'wished'}", wishes=said)
+        return phrase(f"training_page.how.{'wished_but' if warnings else 'wished'}", wishes=said)
     ratio = _number(wishes.cost_ratio, 0 if wishes.cost_ratio == int(wishes.cost_ratio) else 1)
     if wishes.defect_share is None:
-        return _words("training_page.how.cheapest", ratio=ratio)
-    return _words("training_page.how.cheapest_at", ratio=ratio, share=_percent(wishes.defect_share))
+        return phrase("training_page.how.cheapest", ratio=ratio)
+    return phrase("training_page.how.cheapest_at", ratio=ratio, share=_percent(wishes.defect_share))
