@@ -37,10 +37,10 @@ def test_verdicts_are_called_what_the_trade_calls_them() -> None:
     assert [text(f"verdict.{verdict.name}", "en") for verdict in Verdict] == ["Good", "Reject", "Recheck"]
 
 
-def test_no_id_stands_twice_in_the_file() -> None:
-    source = files("partgate").joinpath("glossary.yaml").read_text(encoding="utf-8")
+def test_no_id_stands_twice() -> None:
+    sources = [file.read_text(encoding="utf-8") for file in files("partgate").joinpath("texts").iterdir()]
 
-    ids = re.findall(r"^([\w.]+):", source, flags=re.MULTILINE)
+    ids = [found for source in sources for found in re.findall(r"^([\w.]+):", source, flags=re.MULTILINE)]
 
     assert sorted(ids) == sorted(set(ids))
 

@@ -17,7 +17,9 @@ import yaml
 languages = ("en", "de")
 """The languages every text exists in; the first is the default."""
 
-_ENTRY_KEYS = {"en", "de", "formula", "note"}
+_PARTS = ("formula", "note", "definition")  # of an entry: texts of their own
+_ENTRY_KEYS = {"en", "de", "source", *_PARTS}
+_FOLDER = "texts"
 _NO_BREAK_SPACE = "\u00a0"
 _TURNS_DIRECTION = "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
 
@@ -26,7 +28,8 @@ def text(text_id: str, /, language: str, **values: object) -> str:
     """Return one text with its placeholders filled in.
 
     Args:
-        text_id: Key in ``glossary.yaml``; ``.formula`` and ``.note`` of an entry are texts of their own.
+        text_id: Key in a file of ``texts``; formula, note and definition of an entry are texts of their own, as
+            ``id.formula``.
         language: One of ``languages``.
         values: One value per placeholder; whole numbers and words as they are, other numbers already written
             by ``format_number``, ``format_percent`` or ``format_score``. Values without a placeholder are ignored.
@@ -152,14 +155,32 @@ def load_texts() -> Mapping[str, Mapping[str, str]]:
     """Return all texts by id and language, read once from the package.
 
     Raises:
-        ValueError: If the file misses a language, has an unknown key or the languages differ in their placeholders.
+        ValueError: If a file misses a language, has an unknown key, the languages differ in their placeholders, or an
+            id stands in two files.
     """
-    raw = yaml.safe_load(files("partgate").joinpath("glossary.yaml").read_text(encoding="utf-8"))
-    return MappingProxyType(read_entries(raw))
+    return MappingProxyType(read_entries(load_entries()))
+
+
+def load_entries() -> dict[str, Mapping[str, Any]]:
+    """Return the entries of all files as they are written.
+
+    Raises:
+        ValueError: If an id stands in two files.
+    """
+    entries: dict[str, Mapping[str, Any]] = {}
+    home: dict[str, str] = {}
+    for file in sorted(files("partgate").joinpath(_FOLDER).iterdir(), key=lambda one: one.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        for text_id, entry in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).items():
+            if text_id in entries:
+                raise ValueError(f"{text_id}: must stand once, got {home[text_id]} and {file.name}")
+            entries[text_id], home[text_id] = entry, file.name
+    return entries
 
 
 def read_entries(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, str]]:
-    """Check the glossary's entries and lay formulas and notes beside them as texts of their own.
+    """Check the entries and lay formulas, notes and definitions beside them as texts of their own.
 
     Raises:
         ValueError: As ``load_texts``; all problems at once, one line each.
@@ -169,14 +190,14 @@ def read_entries(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str,
     for text_id, entry in raw.items():
         problems += [f"{text_id}: {key} is not a known key" for key in sorted(entry.keys() - _ENTRY_KEYS)]
         parts = {text_id: {key: entry[key] for key in languages if key in entry}}
-        parts |= {f"{text_id}.{key}": dict(entry[key]) for key in ("formula", "note") if key in entry}
+        parts |= {f"{text_id}.{key}": dict(entry[key]) for key in _PARTS if key in entry}
         for part_id, part in parts.items():
             problems += _problems_of(part_id, part)
             if part_id in texts:
                 problems.append(f"{part_id}: must stand once, got twice")
             texts[part_id] = MappingProxyType(part)
     if problems:
-        raise ValueError("glossary.yaml: " + "\n".join(problems))
+        raise ValueError("texts: " + "\n".join(problems))
     return texts
 
 

@@ -36,12 +36,24 @@ class BundlePin(Settings):
     )
 
 
+class ChosenOn(Settings):
+    """The parts that limits rest on: nobody can prove anything on these parts any more."""
+
+    parts: int = Field(ge=0, description="different parts")
+    pictures: int = Field(ge=0, description="pictures of them")
+    picture_sha256: tuple[str, ...] = Field(
+        default=(), description="first 16 digits of the hash of each picture; empty: those that the bundle names"
+    )
+    how: str = Field(default="", description="where their scores come from, in words")
+
+
 class Limits(Settings):
     """The decision rule, in defect scores between 0 (surely good) and 1 (surely defect)."""
 
     recheck_from: float = Field(ge=0, le=1, description="score from which a person decides")
     reject_from: float = Field(ge=0, le=1, description="score from which the part is rejected; equal: no recheck band")
     chosen: str = Field(default="", description="how, on what and when the limits were chosen, in words")
+    chosen_on: ChosenOn | None = Field(default=None, description="the parts that the limits rest on")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

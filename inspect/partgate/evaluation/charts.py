@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from partgate.evaluation.svg import (
+from partgate.glossary import format_number, format_percent, format_score, printable, text
+from partgate.pages.svg import (
     ACCENT,
     ACCENT_HEX,
     FAINT,
@@ -19,7 +20,6 @@ from partgate.evaluation.svg import (
     wrap_svg,
     write_text,
 )
-from partgate.glossary import format_number, format_percent, format_score, printable, text
 
 _PX_PER_CHARACTER = 8.0  # widest common system font at 13 px, on average
 _LONGEST_NAME = 20

@@ -1,28 +1,20 @@
 """The evaluation report as one HTML file in both languages, with nothing fetched from anywhere."""
 
 import base64
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-
 from partgate.evaluation import charts, reliability_chart
-from partgate.evaluation.bilingual import Bilingual, drawing, phrase
 from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.glossary import (
     check_language,
-    format_number,
     format_percent,
-    format_score,
-    format_time,
-    languages,
     printable,
 )
+from partgate.pages.bilingual import Bilingual, drawing, phrase
+from partgate.pages.frame import render, written_name, written_number, written_percent
 from partgate.parts import Verdict
 
 FORMAT = 1
@@ -39,8 +31,6 @@ MANY_RECHECKS = 0.1
 
 UNREADABLE_SHOWN = 20
 
-_SHORT_HASH = 12
-
 
 def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], language: str = "en") -> str:
     """Return the whole page.
@@ -56,10 +46,11 @@ def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], lang
     check_language(language)
     if report["format"] != FORMAT:
         raise ValueError(f"report format must be {FORMAT}, got {report['format']!r}")
-    return _template().render(
+    return render(
+        "partgate.evaluation",
+        "report.html.j2",
+        language,
         report=report,
-        language=language,
-        languages=languages,
         is_sorting=report["good_class"] is None,
         figures=_sorting_figures(report) if report["good_class"] is None else _gate_figures(report),
         limits=_limits(report),
@@ -74,47 +65,7 @@ def render_page(report: Mapping[str, Any], thumbnails: Mapping[str, bytes], lang
     )
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    """Return the page's frame; it holds no words, only ids of the glossary."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {
-        "t": phrase,
-        "number": _number,
-        "percent": _percent,
-        "score": _score,
-        "time": _time,
-        "name": _name,
-        "short_hash": lambda full: str(full)[:_SHORT_HASH],
-    }
-    source = files("partgate.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
-
-
 # --- things to read -------------------------------------------------------------------------------------------------
-
-
-def _written(value: object, write: Callable[[Any, str], str]) -> Bilingual:
-    """Return a number in every language, a dash where it is missing, a word as it is."""
-    if isinstance(value, str):
-        return _name(value)
-    if not isinstance(value, int | float) or math.isnan(value):
-        return phrase("nothing")
-    return Bilingual(lambda language: write(value, language))
-
-
-def _name(value: object) -> Bilingual:
-    return phrase("nothing") if value is None else Bilingual(lambda _: printable(str(value)))
-
-
-def _time(value: str) -> Bilingual:
-    moment = datetime.fromisoformat(value)
-    return Bilingual(lambda language: format_time(moment, language))
-
-
-_number = partial(_written, write=format_number)
-_percent = partial(_written, write=format_percent)
-_score = partial(_written, write=format_score)
 
 
 def _joined(*parts: Bilingual) -> Bilingual:
@@ -164,8 +115,8 @@ def _count(report: Mapping[str, Any], what: str, who: str, k: int | None, n: int
     share = report[rate] if rate else k / n
     upper = report[f"{rate}_upper95"] if rate else upper_bound(k, n)
     noun = phrase(f"counted.{report['counted']}.{who}")
-    words = phrase(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
-    bounds = phrase("figure.bounds", rate=_percent(share), upper=_percent(upper))
+    words = phrase(f"figure.{what}", k=written_number(k), n=written_number(n), noun=noun)
+    bounds = phrase("figure.bounds", rate=written_percent(share), upper=written_percent(upper))
     sentence = _joined(words, bounds)
     bar = drawing(lambda language: charts.rate_svg(k, n, upper, sentence.in_language(language), language))
     return Count(words, bounds, bar)
@@ -235,7 +186,9 @@ def _recheck_limit(report: Mapping[str, Any]) -> Bilingual | None:
     if not n or k / n < MANY_RECHECKS:
         return None
     noun = phrase(f"counted.{report['counted']}.all")
-    return phrase("limits.many_rechecks", k=_number(k), n=_number(n), noun=noun, rate=_percent(k / n))
+    return phrase(
+        "limits.many_rechecks", k=written_number(k), n=written_number(n), noun=noun, rate=written_percent(k / n)
+    )
 
 
 def _size_limit(who: str, n: int) -> Bilingual | None:
@@ -246,7 +199,7 @@ def _size_limit(who: str, n: int) -> Bilingual | None:
     if n >= needed:
         return None
     limit = Bilingual(lambda language: format_percent(PROVEN_LIMIT, language, 0))
-    return phrase(f"limits.few_{who}", n=n, bound=_percent(upper_bound(0, n)), limit=limit, needed=needed)
+    return phrase(f"limits.few_{who}", n=n, bound=written_percent(upper_bound(0, n)), limit=limit, needed=needed)
 
 
 # --- tables and charts ----------------------------------------------------------------------------------------------
@@ -283,6 +236,6 @@ def _lanes(report: Mapping[str, Any]) -> list[tuple[Bilingual, Bilingual]]:
     rows = []
     for key, lane in report["lanes"].items():
         is_verdict = key in Verdict.__members__ and key not in report["classes"]
-        who = phrase(f"verdict.{key}") if is_verdict else _name(key)
-        rows.append((who, phrase("lane.0") if lane == 0 else _number(lane)))
+        who = phrase(f"verdict.{key}") if is_verdict else written_name(key)
+        rows.append((who, phrase("lane.0") if lane == 0 else written_number(lane)))
     return rows

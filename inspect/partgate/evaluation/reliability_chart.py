@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from partgate.evaluation.svg import ACCENT_HEX, FAINT, INK, MUTED, Axis, draw_line, wrap_svg, write_text
 from partgate.glossary import format_number, format_score, printable, text
+from partgate.pages.svg import ACCENT_HEX, FAINT, INK, MUTED, Axis, draw_line, wrap_svg, write_text
 
 _WIDE = 40.0  # a count needs so many pixels; nearer ones stand one line lower
 _CAP = 5.0

@@ -5,8 +5,8 @@ from html import escape
 
 import numpy as np
 
-from partgate.evaluation.svg import ACCENT_HEX, FAINT, INK, MUTED, Axis, draw_line, wrap_svg, write_text
 from partgate.glossary import format_number, format_percent, printable, text
+from partgate.pages.svg import ACCENT_HEX, FAINT, INK, MUTED, Axis, draw_line, wrap_svg, write_text
 from partgate.training.learning_curve import Curve
 from partgate.training.learning_curve_measures import RATES
 from partgate.training.learning_curve_words import say_outlook, write_value

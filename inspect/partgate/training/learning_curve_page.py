@@ -4,21 +4,20 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.folder import data_sha256
 from partgate.errors import DataError
-from partgate.evaluation.bilingual import Bilingual, phrase
 from partgate.evaluation.power_law import Outlook
-from partgate.glossary import check_language, format_number, format_percent, format_time, languages, printable, text
+from partgate.glossary import check_language, format_percent, format_time, languages
+from partgate.pages.bilingual import Bilingual, phrase
+from partgate.pages.frame import render, written_number
 from partgate.training.learning_curve import Curve, LearningCurve, Point
 from partgate.training.learning_curve_chart import learning_curve_svg
 from partgate.training.learning_curve_measures import RATES
@@ -128,8 +127,8 @@ def render_learning_curve(found: LearningCurve, created_at: datetime, language: 
     main, first = found.measures[0], found.curves[0]
     frozen = found.curves[1] if found.tuned else None
     grown = {curve.grown: curve for curve in found.curves if curve.grown is not None}
-    return _template().render(
-        found=found, language=language, languages=languages, version=__version__,
+    return render(
+        "partgate.training", "learning_curve.html.j2", language, found=found, version=__version__,
         folder_name=found.folder.folder.resolve().name, is_gate=found.folder.good_class is not None,
         created_at=Bilingual(lambda lang: format_time(created_at, lang)),
         n=sum(found.pictures.values()), groups=found.all_groups,
@@ -138,31 +137,21 @@ def render_learning_curve(found: LearningCurve, created_at: datetime, language: 
         tried=_said(lambda lang: say_tried(first.outlook[main], main, lang)) if first.outlook[main].tried else None,
         at_limit=_said(lambda lang: say_at_limit(first, lang)),
         chart=_chart(first, main), frozen=frozen and _chart(frozen, main),
-        warnings=list(zip(*(warnings_of(found, lang) for lang in languages), strict=True)),
+        warnings=_warnings(found),
         classes=[_class_row(found, name, grown.get(name)) for name in found.folder.classes],
         columns=[phrase(f"learning_curve.measure.{measure}") for measure in found.measures],
         points=[_point_row(point, found.measures) for point in first.points],
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    """Return the page's frame; it holds no words, only ids of the glossary."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {
-        "t": phrase, "name": printable, "plain": text, "number": _number,
-        "both": lambda versions: Bilingual(lambda language: versions[languages.index(language)]),
-    }  # fmt: skip
-    source = files("partgate.training").joinpath("learning_curve.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
+def _warnings(found: LearningCurve) -> list[Bilingual]:
+    versions = {language: warnings_of(found, language) for language in languages}
+    both = zip(*(versions[language] for language in languages), strict=True)
+    return [Bilingual(partial(dict.__getitem__, dict(zip(languages, words, strict=True)))) for words in both]
 
 
 def _said(say: Callable[[str], str]) -> Bilingual:
     return Bilingual(say)
-
-
-def _number(value: float) -> Bilingual:
-    return Bilingual(lambda language: format_number(value, language))
 
 
 def _chart(curve: Curve, measure: str) -> Bilingual:
@@ -179,7 +168,7 @@ def _class_row(found: LearningCurve, label: str, curve: Curve | None) -> dict[st
 def _point_row(point: Point, measures: tuple[str, ...]) -> dict[str, Any]:
     return {
         "share": Bilingual(lambda language: format_percent(point.size, language, 0)),
-        "pictures": [(name, _number(n)) for name, n in point.pictures.items()],
+        "pictures": [(name, written_number(n)) for name, n in point.pictures.items()],
         "values": [Bilingual(_range(point, measure)) for measure in measures],
     }
 

@@ -7,34 +7,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
-from importlib.resources import files
+from functools import partial
 from os import sep
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
 
 from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
-from partgate.evaluation.bilingual import Bilingual, drawing, phrase
 from partgate.evaluation.charts import histogram_svg, rate_svg
 from partgate.evaluation.threshold import Wishes
 from partgate.glossary import (
     check_language,
-    format_number,
     format_percent,
-    format_score,
-    format_time,
-    languages,
     printable,
 )
 from partgate.inference.bundle import Geometry
 from partgate.models.export import LARGEST_DIFFERENCE
+from partgate.pages.bilingual import Bilingual, drawing, phrase
+from partgate.pages.frame import render, written_number, written_percent, written_score
 from partgate.training.curves import TENSORBOARD_FOLDER
 from partgate.training.judged import cross_validated
 from partgate.training.outcome import Story
@@ -77,10 +72,11 @@ def render_page(story: Story, run: str, language: str = "en") -> str:
     geometry = story.learned.backbone.geometry
     small = {one.picture.file: thumbnail(one, geometry) for row in rows for one in row.samples}
     has_groups = folder.has_groups or story.source in (GroupSource.PATTERN, GroupSource.LOOK_ALIKES)
-    return _template().render(
+    return render(
+        "partgate.training", "training.html.j2", language,
         story=story, limits=story.limits, learned=story.learned, tuned=story.learned.tuned,
         geometry=geometry,
-        language=language, languages=languages, version=__version__, is_sorting=is_sorting,
+        version=__version__, is_sorting=is_sorting,
         product=story.config.name or data, run=run, has_groups=has_groups,
         notes=[note.replace(f"{folder.folder}{sep}", "") for note in story.notes],
         minutes=(datetime.now(UTC) - story.started).total_seconds() / 60,
@@ -94,31 +90,7 @@ def render_page(story: Story, run: str, language: str = "en") -> str:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    """Return the page's frame; it holds no words, only ids of the glossary."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {
-        "t": phrase, "number": _number, "percent": _percent, "score": _score, "name": printable,
-        "time": lambda moment: Bilingual(partial(format_time, moment)),
-    }  # fmt: skip
-    source = files("partgate.training").joinpath("training.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
-
-
 # --- things to read -------------------------------------------------------------------------------------------------
-
-
-def _number(value: float, digits: int = 0) -> Bilingual:
-    return Bilingual(lambda language: format_number(value, language, digits))
-
-
-def _percent(value: float) -> Bilingual:
-    return Bilingual(lambda language: format_percent(value, language))
-
-
-def _score(value: float) -> Bilingual:
-    return Bilingual(lambda language: format_score(value, language))
 
 
 def _place(geometry: Geometry, look: str) -> Bilingual:
@@ -160,9 +132,9 @@ def _figures(story: Story) -> list[Figure]:
 
 def _figure(what: str, who: str, k: int, n: int) -> Figure:
     noun = phrase(f"counted.picture.{who}")
-    words = phrase(f"figure.{what}", k=_number(k), n=_number(n), noun=noun)
+    words = phrase(f"figure.{what}", k=written_number(k), n=written_number(n), noun=noun)
     bar = drawing(lambda language: rate_svg(k, n, None, words.in_language(language), language))
-    return Figure(what, words, phrase("figure.rate", rate=_percent(k / n)), bar)
+    return Figure(what, words, phrase("figure.rate", rate=written_percent(k / n)), bar)
 
 
 def _measures(story: Story) -> dict[str, Mapping[str, float]]:
@@ -195,13 +167,13 @@ def _model(story: Story) -> dict[str, Any]:
         words.append(phrase("training_page.is.averaged"))
     if len(choice.losses) > 1:
         best, second, *_ = sorted(choice.losses.values())
-        why = phrase("training_page.why.best", loss=_score(best), next=_score(second))
+        why = phrase("training_page.why.best", loss=written_score(best), next=written_score(second))
     else:
         why = phrase(f"training_page.why.{'only' if config.fine_tune.part == 'none' else 'nothing_came'}")
     calibration = story.learned.judged.calibration
     calibrated = phrase(
         f"training_page.calibration.{'mapped' if calibration.knots else 'plain'}", n=len(calibration.knots or ()),
-        temperature=_number(calibration.temperature, 2),
+        temperature=written_number(calibration.temperature, 2),
     )  # fmt: skip
     bars = drawing(partial(losses_svg, choice.losses, choice.kind, _guess(story)))
     return {"words": words, "why": why, "losses": bars, "calibrated": calibrated}
@@ -257,7 +229,7 @@ def _how(wishes: Wishes, warnings: tuple[str, ...]) -> Bilingual:
             lambda language: ", ".join(f"{name} {format_percent(rate, language)}" for name, rate in wished.items())
         )
         return phrase(f"training_page.how.{'wished_but' if warnings else 'wished'}", wishes=said)
-    ratio = _number(wishes.cost_ratio, 0 if wishes.cost_ratio == int(wishes.cost_ratio) else 1)
+    ratio = written_number(wishes.cost_ratio, 0 if wishes.cost_ratio == int(wishes.cost_ratio) else 1)
     if wishes.defect_share is None:
         return phrase("training_page.how.cheapest", ratio=ratio)
-    return phrase("training_page.how.cheapest_at", ratio=ratio, share=_percent(wishes.defect_share))
+    return phrase("training_page.how.cheapest_at", ratio=ratio, share=written_percent(wishes.defect_share))

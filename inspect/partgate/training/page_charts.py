@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from partgate.evaluation.svg import (
+from partgate.glossary import format_number, format_score, printable, text
+from partgate.pages.svg import (
     ACCENT_HEX,
     FAINT,
     INK,
@@ -14,7 +15,6 @@ from partgate.evaluation.svg import (
     wrap_svg,
     write_text,
 )
-from partgate.glossary import format_number, format_score, printable, text
 from partgate.training.fine_tune import Epoch
 from partgate.training.tuning import Kind
 
