@@ -1,6 +1,7 @@
 """What is needed to inspect one product: the pinned bundle, the decision rule, lanes, class numbers, picture limits."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -12,6 +13,7 @@ from partgate.errors import ConfigError
 from partgate.imaging import Region
 from partgate.parts import Prediction, Verdict
 from partgate.picture_check import PictureLimits
+from partgate.wishes import Wishes
 
 VERDICT_LANES: Mapping[str, int] = {"GOOD": 1, "REJECT": 0, "RECHECK": 0}
 NO_GOOD_CLASS = "none"
@@ -47,13 +49,31 @@ class ChosenOn(Settings):
     how: str = Field(default="", description="where their scores come from, in words")
 
 
-class Limits(Settings):
-    """The decision rule, in defect scores between 0 (surely good) and 1 (surely defect)."""
+class EarlierLimits(Settings):
+    """Limits that were in force before; nothing about a rule is lost."""
+
+    recheck_from: float
+    reject_from: float
+    chosen: str = ""
+    set_by: str | None = None
+    set_at: datetime | None = None
+    why: str | None = None
+
+
+class Limits(Wishes):
+    """The decision rule, in defect scores between 0 (surely good) and 1 (surely defect), and what it is to achieve.
+
+    The limits alone decide; costs and wishes are what ``partgate decide`` finds limits by.
+    """
 
     recheck_from: float = Field(ge=0, le=1, description="score from which a person decides")
     reject_from: float = Field(ge=0, le=1, description="score from which the part is rejected; equal: no recheck band")
     chosen: str = Field(default="", description="how, on what and when the limits were chosen, in words")
     chosen_on: ChosenOn | None = Field(default=None, description="the parts that the limits rest on")
+    set_by: str | None = Field(default=None, description="who set the limits; null: training did")
+    set_at: datetime | None = Field(default=None, description="when, UTC")
+    why: str | None = Field(default=None, description="for what reason")
+    earlier: tuple[EarlierLimits, ...] = Field(default=(), description="limits that were in force before, oldest first")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -189,6 +209,7 @@ def save_recipe(recipe: Recipe, path: Path, bundle_file: str) -> None:
         OSError: If the place is not writable; nothing is left behind.
     """
     data = recipe.model_dump(mode="json")
+    data["decision"] = recipe.decision.model_dump(mode="json", exclude_defaults=True)
     data["bundle"]["file"] = bundle_file
     data["good_class"] = recipe.good_class or NO_GOOD_CLASS
     comment = "Recipe: what partgate needs to inspect one product. Keys: docs/reference/files.md"

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from partgate.configfile import check_settings
 from partgate.errors import ConfigError
-from partgate.evaluation.threshold import ChosenLimits, Wishes, choose_limits
+from partgate.evaluation.threshold import choose_limits
+from partgate.evaluation.threshold_words import ChosenLimits
+from partgate.wishes import Cost, Wishes
 
 rate_wish = st.sampled_from([0.0, 1.0]) | st.floats(1e-6, 1)
 score = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0])
@@ -20,11 +22,13 @@ parts = st.lists(st.tuples(score, st.booleans()), min_size=1, max_size=40)
 
 
 def choose(
-    goods: Sequence[float], defects: Sequence[float], avoid: Sequence[float] = (), **wishes: float
-) -> ChosenLimits:
-    """Return limits for scores of good and of defect parts."""
+    goods: Sequence[float], defects: Sequence[float], avoid: Sequence[float] = (), cost_ratio: float = 10,
+    recheck: float | None = None, **wishes: object,
+) -> ChosenLimits:  # fmt: skip
+    """Return limits for scores of good and of defect parts; costs in false rejects."""
+    cost = Cost(escape=cost_ratio, recheck=recheck)
     is_defect = np.array([False] * len(goods) + [True] * len(defects))
-    return choose_limits(np.array([*goods, *defects], float), is_defect, Wishes(**wishes), avoid)
+    return choose_limits(np.array([*goods, *defects], float), is_defect, Wishes(cost=cost, **wishes), avoid)
 
 
 def split(made: Sequence[tuple[float, bool]]) -> tuple[list[float], list[float]]:
@@ -258,9 +262,9 @@ def test_cheapest_limit_that_rejects_beyond_a_fifth_is_told_with_both_numbers_an
     limits = choose([0.9] * 10, [0.1])
 
     assert limits.warnings == (
-        "the cheapest limit rejects 10 of 10 good parts (100 %) to let 0 of 1 defect parts escape, as an escape costs "
-        "10 false rejects; if defects are rarer on the line than in the data say so with defect_share, or set "
-        "cost_ratio",
+        "the cheapest limits send 10 of 10 good parts (100 %) to reject or recheck to let 0 of 1 defect parts escape, "
+        "as an escape costs 10 false rejects; set cost where that is not so, or defects are rarer on the line than in "
+        "the data (defect_share); where people look again at doubtful parts, cost.recheck opens a band",
     )
 
 
@@ -273,7 +277,7 @@ def test_with_chances_the_limit_is_that_of_the_expected_cost() -> None:
     scores = np.array([0.05, 0.1, 0.3, 0.9])
     is_defect = np.array([False, True, False, True])
 
-    limits = choose_limits(scores, is_defect, Wishes(cost_ratio=4), chances=scores)
+    limits = choose_limits(scores, is_defect, Wishes(cost=Cost(escape=4)), chances=scores)
 
     assert limits.recheck_from == pytest.approx(0.2)
     assert (limits.escapes, limits.false_rejects) == (1, 1)
@@ -284,7 +288,7 @@ def test_with_chances_a_rarer_defect_moves_the_limit_by_its_odds() -> None:
     scores = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 0.9])
     is_defect = scores > 0.5
 
-    limits = choose_limits(scores, is_defect, Wishes(cost_ratio=9, defect_share=0.1), chances=scores)
+    limits = choose_limits(scores, is_defect, Wishes(cost=Cost(escape=9), defect_share=0.1), chances=scores)
 
     assert limits.recheck_from == pytest.approx(0.5)
 
@@ -343,8 +347,8 @@ def test_score_that_is_no_probability_is_refused(wrong: float) -> None:
 @pytest.mark.parametrize(
     ("wishes", "told"),
     [
-        ({"cost_ratio": 0}, "cost_ratio: input should be greater than 0, got 0"),
-        ({"max_escape_rate": 2}, "max_escape_rate: input should be less than or equal to 1, got 2"),
+        ({"cost": {"escape": 0}}, "cost.escape: input should be greater than 0, got 0"),
+        ({"max_escape_rate": 2}, "max_escape_rate: must be a fraction between 0 and 1, got 2: is 2 % meant"),
         ({"max_escape_rate": True}, "max_escape_rate: must not be yes, no"),
         ({"defect_share": 1}, "defect_share: input should be less than 1, got 1"),
         ({"max_escape_rates": 0.1}, r"max_escape_rates is not a known key; did you mean 'max_escape_rate'\?"),

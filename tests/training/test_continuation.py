@@ -213,7 +213,8 @@ def test_training_from_a_run_keeps_its_recipe_unless_another_is_named(tmp_path: 
 def test_training_on_with_new_pictures_and_a_new_class_is_compared_on_the_same_parts(
     trained: tuple[Path, Path], make_folder: MakeFolder, tmp_path: Path
 ):
-    from partgate.evaluation.comparison import compare_runs, describe_comparison
+    from partgate.evaluation.comparison import compare_gates
+    from partgate.evaluation.comparison_words import describe_comparison
     from partgate.recipe import load_recipe
     from partgate.training.loop import train
 
@@ -222,14 +223,14 @@ def test_training_on_with_new_pictures_and_a_new_class_is_compared_on_the_same_p
     settings = {**settings_of(old), "image_size_px": 96}
     train(load_training(data, settings.pop("preset"), from_run=str(old), **settings), tmp_path / "new", quietly)
 
-    facts = compare_runs(old, tmp_path / "new", data, progress=quietly)
+    facts = compare_gates(old, tmp_path / "new", data, keys=("old", "new"), progress=quietly)
 
     before, after = read_split(old / "split.csv"), read_split(tmp_path / "new/split.csv")
     assert all(after[sha256] == side for sha256, side in before.items())
     test = [picture for picture in read_folder(data).pictures if after[picture.sha256] == "test"]
-    assert (facts["n"], facts["pictures_tested_before"]) == (len(test), sum(p.sha256 in before for p in test))
-    assert facts["classes_new_to_old"] == ["bar"]
+    assert (facts["n"], facts["tested_before"]["old"]) == (len(test), sum(p.sha256 in before for p in test))
+    assert facts["old"]["classes_unknown"] == ["bar"]
     assert dict(load_recipe(tmp_path / "new").class_numbers) == {"scratch": 1, "spot": 2, "bar": 3}
-    assert facts["new"]["escapes"] == 0
-    assert len(describe_comparison(facts)) == 5
+    assert facts["figures"]["escapes"]["new"] == 0
+    assert describe_comparison(facts)[1] == "  the old model does not know: bar"
     assert json.loads(json.dumps(facts)) == facts

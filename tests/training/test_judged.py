@@ -41,10 +41,14 @@ def found(labels: list[str], looks: tuple[str | None, ...] = (None,)) -> Feature
     return FeatureSet(pictures, looks, np.zeros((rows, 1, 1), np.float32), (), (), np.arange(len(labels)))
 
 
-def judged(probabilities: list[list[float]], labels: list[int], groups: list[str] | None = None) -> OutOfFold:
+def judged(
+    probabilities: list[list[float]], labels: list[int], groups: list[str] | None = None,
+    parts: list[str] | None = None,
+) -> OutOfFold:  # fmt: skip
     return OutOfFold(
         np.array(probabilities), (None,) * len(labels), np.array(labels),
-        np.array(groups or [str(i) for i in range(len(labels))]), Calibration(1.0, np.zeros(2)), "by hand",
+        np.array(groups or [str(i) for i in range(len(labels))]), tuple(parts or map(str, range(len(labels)))),
+        Calibration(1.0, np.zeros(2)), "by hand",
     )  # fmt: skip
 
 
@@ -126,6 +130,20 @@ def test_limit_lies_between_good_and_defect_scores_and_away_from_the_exported_on
     assert abs(shifted.recheck_from - near) > 1e-5
 
 
+def test_part_with_several_pictures_counts_once_by_its_worst():
+    # Four goods of two parts: one picture of part a looks like a defect, so one of two parts is lost, not one of four.
+    labels = ["dent"] * 2 + ["good"] * 4
+    out = judged(
+        [[0.9, 0.1], [0.8, 0.2], [0.95, 0.05], [0.02, 0.98], [0.02, 0.98], [0.02, 0.98]], [0, 0, 1, 1, 1, 1],
+        parts=["x", "y", "a", "a", "b", "b"],
+    )  # fmt: skip
+
+    limits = find_limits(out, folder(labels), CONFIG)
+
+    assert (limits.n_good, limits.n_defect) == (2, 2)
+    assert (limits.escapes, limits.false_rejects) == (0, 1)
+
+
 def test_perfect_scores_give_perfect_figures_and_intervals():
     labels = ["dent"] * 5 + ["good"] * 5
     out = judged([[0.9, 0.1]] * 5 + [[0.1, 0.9]] * 5, [0] * 5 + [1] * 5)
@@ -197,8 +215,8 @@ def test_file_holds_a_row_per_picture_with_score_and_probabilities(tmp_path: Pat
     with (tmp_path / "out_of_fold.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {
-        "file": "dent/0.png", "sha256": "0" * 64, "label": "dent", "group": "g0", "defect_score": "0.750000",
-        "p_dent": "0.750000", "p_good": "0.250000",
+        "file": "dent/0.png", "sha256": "0" * 64, "label": "dent", "group": "g0", "part": "",
+        "defect_score": "0.750000", "p_dent": "0.750000", "p_good": "0.250000",
     }  # fmt: skip
     assert rows[1]["defect_score"] == "0.125000"
 
@@ -209,7 +227,7 @@ def test_file_of_sorting_has_the_classes_and_how_unsure_it_is(tmp_path: Path):
     write_out_of_fold(tmp_path / "a.csv", judged([[0.75, 0.25]] * 2, [0, 1]), found(labels), folder(labels, None))
 
     header, first, _ = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
-    assert header == "file,sha256,label,group,defect_score,p_dent,p_pore"
+    assert header == "file,sha256,label,group,part,defect_score,p_dent,p_pore"
     assert first.endswith(",0.250000,0.750000,0.250000")
 
 

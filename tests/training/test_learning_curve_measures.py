@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from partgate.evaluation.threshold import Wishes
 from partgate.training.examples import Examples, Fold
 from partgate.training.learning_curve_draws import Bench
 from partgate.training.learning_curve_measures import Trial, measure
+from partgate.wishes import Wishes
 
 DEFECT, GOOD = 0, 1
 

@@ -1,49 +1,19 @@
-"""Limits from scores: the cheapest, or those that keep a wanted rate; each midway between neighbouring scores."""
+"""Limits from scores: the cheapest, those that keep a wanted rate, or those that keep a promise about future parts.
+
+Each limit lies midway between neighbouring scores.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from partgate.configfile import Settings
-from partgate.evaluation.rates import parts_needed, upper_bound
+from partgate.evaluation.threshold_words import ChosenLimits, describe_wishes, warn_about
+from partgate.wishes import Wishes
 
-_TOO_MUCH = 0.2  # a wish that drives the other rate beyond a fifth is told to the user
 _NEAR = 1e-3  # ten times what trained and exported scores may differ by
 _NARROWEST = 1e-5  # between closer scores no limit is put: float noise would decide
-Rate = Annotated[float, Field(ge=0, le=1)]
-
-
-class Wishes(Settings):
-    """What the limits are to achieve."""
-
-    cost_ratio: float = Field(default=10, gt=0, description="an escape costs as much as so many false rejects")
-    defect_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        default=None, description="share of defect parts on the line, 0..1; null takes the share in the data"
-    )
-    max_escape_rate: Rate | None = Field(default=None, description="wanted escapes / defect parts; sets recheck_from")
-    max_false_reject_rate: Rate | None = Field(
-        default=None, description="wanted false rejects / good parts; sets reject_from"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenLimits:
-    """Limits and what they did to the parts they were chosen on."""
-
-    recheck_from: float
-    reject_from: float
-    n_good: int
-    n_defect: int
-    escapes: int  # defect parts below recheck_from
-    false_rejects: int  # good parts from reject_from upwards
-    rechecks_good: int
-    rechecks_defect: int
-    how: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +54,10 @@ def choose_limits(
     chance = is_defect.astype(float) if chances is None else np.asarray(chances, float)
     candidates = _candidates(scores, is_defect, chance)
     n_defect, n_good = int(is_defect.sum()), int((~is_defect).sum())
-    defects, goods = float(chance.sum()), float((1 - chance).sum())
-    share = defects / max(1, len(scores)) if wishes.defect_share is None else wishes.defect_share
-    cost = wishes.cost_ratio * share * candidates.expected_escapes / max(1e-9, defects)
-    cost = cost + (1 - share) * candidates.expected_false_rejects / max(1e-9, goods)
-    recheck, reject, how = _choose(candidates, cost, wishes, n_defect, n_good)
-    recheck_from = _midway(candidates, recheck, avoid)
-    reject_from = recheck_from if reject == recheck else _midway(candidates, reject, avoid)
+    prices = _Prices.of(candidates, wishes, float(chance.sum()), float((1 - chance).sum()))
+    recheck, reject = _choose(candidates, prices, wishes, n_defect, n_good)
+    recheck_from = _limit(candidates, recheck, avoid)
+    reject_from = recheck_from if reject == recheck else _limit(candidates, reject, avoid)
     between = (scores >= recheck_from) & (scores < reject_from)
     chosen = ChosenLimits(
         recheck_from, reject_from, n_good, n_defect,
@@ -98,10 +65,10 @@ def choose_limits(
         false_rejects=int((~is_defect & (scores >= reject_from)).sum()),
         rechecks_good=int((~is_defect & between).sum()),
         rechecks_defect=int((is_defect & between).sum()),
-        how=how,
+        how=describe_wishes(wishes, n_defect, n_good, has_band=reject_from > recheck_from),
         warnings=(),
     )  # fmt: skip
-    return _with_warnings(chosen, wishes)
+    return replace(chosen, warnings=tuple(warn_about(chosen, wishes)))
 
 
 def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_], chance: NDArray[np.float64]) -> _Candidates:
@@ -122,41 +89,101 @@ def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_], chanc
     )
 
 
-def _choose(
-    candidates: _Candidates, cost: NDArray[np.float64], wishes: Wishes, n_defect: int, n_good: int
-) -> tuple[int, int, str]:
-    last = len(cost) - 1
-    escape_end = false_reject_start = None
-    if wishes.max_escape_rate is not None:  # the mildest limit that lets no more through
-        escape_end = int(np.flatnonzero(candidates.escapes <= int(wishes.max_escape_rate * n_defect + 1e-9))[-1])
-    if wishes.max_false_reject_rate is not None:  # the strictest limit that rejects no more
-        allowed = int(wishes.max_false_reject_rate * n_good + 1e-9)
-        kept = np.flatnonzero(candidates.false_rejects <= allowed)  # none where good parts score 1: no limit is above
-        false_reject_start = int(kept[0]) if len(kept) else last
-    wished = ", ".join(
-        f"{name} {value}" for name, value in
-        (("max_escape_rate", wishes.max_escape_rate), ("max_false_reject_rate", wishes.max_false_reject_rate))
-        if value is not None
-    )  # fmt: skip
-    if escape_end is not None and false_reject_start is not None:
-        if escape_end >= false_reject_start:
-            both = _cheapest(candidates, cost, false_reject_start, escape_end)
-            return both, both, f"{wished}: one limit keeps both"
-        return escape_end, false_reject_start, f"{wished}: recheck between the two limits"
-    if escape_end is not None:
-        return escape_end, escape_end, wished
-    if false_reject_start is not None:
-        return false_reject_start, false_reject_start, wished
-    best = _cheapest(candidates, cost, 0, last)
-    share = "the data's defect share" if wishes.defect_share is None else f"a defect share of {wishes.defect_share}"
-    return best, best, f"cheapest where an escape costs {wishes.cost_ratio:g} false rejects, at {share}"
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """Expected cost per part of letting pass below a limit, and of rejecting from a limit up; their sum is the rule's.
+
+    A part between the two limits costs a recheck; without a price for that there is one limit.
+    """
+
+    let_pass: NDArray[np.float64]  # (candidates,)
+    reject: NDArray[np.float64]  # (candidates,)
+    has_band: bool
+
+    @classmethod
+    def of(cls, candidates: _Candidates, wishes: Wishes, defects: float, goods: float) -> "_Prices":
+        share = defects / max(1e-9, defects + goods) if wishes.defect_share is None else wishes.defect_share
+        cost, recheck = wishes.cost, wishes.cost.recheck or 0.0
+        passed = share * candidates.expected_escapes / max(1e-9, defects)  # defect parts below the limit, per part
+        kept = (1 - share) * candidates.expected_false_rejects / max(1e-9, goods)  # good parts not below it
+        if wishes.cost.recheck is None:
+            return cls(np.zeros(len(passed)), cost.escape * passed + cost.false_reject * kept, has_band=False)
+        let_pass = (cost.escape - recheck) * passed + recheck * kept
+        return cls(let_pass, recheck * passed + (cost.false_reject - recheck) * kept, has_band=True)
 
 
-def _cheapest(candidates: _Candidates, cost: NDArray[np.float64], first: int, last: int) -> int:
-    """Return the cheapest candidate; among equals the one with most room around it."""
+def _choose(candidates: _Candidates, prices: _Prices, wishes: Wishes, n_defect: int, n_good: int) -> tuple[int, int]:
+    """Return the candidates for both limits; -1 lets nothing pass, one behind the last rejects nothing."""
+    last = len(candidates.low) - 1
+    escapes, false_rejects = _allowed(wishes, n_defect, n_good)
+    end, start = last, 0  # the mildest limit to pass by, the strictest to reject by
+    if escapes is not None:
+        end = int(np.flatnonzero(candidates.escapes <= escapes)[-1]) if escapes >= 0 else -1
+    if false_rejects is not None:
+        kept = np.flatnonzero(candidates.false_rejects <= false_rejects)
+        # Where good parts score 1 no limit is above them; where none may be rejected at all, none is.
+        start = int(kept[0]) if len(kept) else last if false_rejects >= 0 else last + 1
+    if prices.has_band:
+        return _cheapest_band(candidates, prices, end, start)
+    if escapes is None and start > last:
+        return _cheapest(candidates, prices, 0, last), start
+    if (escapes is None) == (false_rejects is None):
+        return (_cheapest(candidates, prices, start, end),) * 2 if start <= end else (end, start)
+    return (end, end) if false_rejects is None else (start, start)
+
+
+def _allowed(wishes: Wishes, n_defect: int, n_good: int) -> tuple[int | None, int | None]:
+    """Return how many escapes and false rejects of the data may be; ``None`` where nothing was wished.
+
+    A promise is about future parts: of n + 1 exchangeable scores the new one is as likely at each rank, so that with a
+    limit below the k-th lowest defect score at most k / (n + 1) of future defect parts pass on average. -1 where even
+    k = 1 is too many.
+
+    Source:
+        Vovk, Gammerman, Shafer (2005), "Algorithmic learning in a random world" (class-conditional, inductive).
+    """
+    if wishes.promise is not None:
+        shares = ((wishes.promise.escape, n_defect), (wishes.promise.false_reject, n_good))
+        escapes, false_rejects = (None if share is None else int(share * (n + 1) + 1e-9) - 1 for share, n in shares)
+        return escapes, false_rejects
+    rates = ((wishes.max_escape_rate, n_defect), (wishes.max_false_reject_rate, n_good))
+    escapes, false_rejects = (None if rate is None else int(rate * n + 1e-9) for rate, n in rates)
+    return escapes, false_rejects
+
+
+def _cheapest(candidates: _Candidates, prices: _Prices, first: int, last: int) -> int:
+    """Return the cheapest candidate as the only limit; among equals the one with most room around it."""
     within = np.arange(first, last + 1)
-    least = within[cost[within] <= cost[within].min() + 1e-12]
+    cost = (prices.let_pass + prices.reject)[within]
+    least = within[cost <= cost.min() + 1e-12]
     return int(least[np.argmax((candidates.high - candidates.low)[least])])
+
+
+def _cheapest_band(candidates: _Candidates, prices: _Prices, end: int, start: int) -> tuple[int, int]:
+    """Return the cheapest pair of limits, the lower one at most at ``end``, the upper one from ``start`` on."""
+    last, room = len(candidates.low) - 1, candidates.high - candidates.low
+    recheck, best = 0, (np.inf, 0.0, 0, 0)
+    for reject in range(last + 1):
+        if reject <= end and _is_less(prices.let_pass, room, reject, recheck):
+            recheck = reject
+        if reject >= min(start, last):
+            cost = float(prices.let_pass[recheck] + prices.reject[reject])
+            if cost < best[0] - 1e-12 or (cost <= best[0] + 1e-12 and room[reject] > best[1]):
+                best = cost, float(room[reject]), recheck, reject
+    _, _, recheck, reject = best
+    return (recheck if end >= 0 else -1), (reject if start <= last else start)
+
+
+def _is_less(cost: NDArray[np.float64], room: NDArray[np.float64], one: int, other: int) -> bool:
+    difference = float(cost[one] - cost[other])
+    return difference < -1e-12 or (difference <= 1e-12 and bool(room[one] > room[other]))
+
+
+def _limit(candidates: _Candidates, index: int, avoid: Sequence[float]) -> float:
+    if index < 0:
+        return 0.0
+    # Seven digits are read more easily than seventeen and lie well within the room that a limit needs.
+    return 1.0 if index >= len(candidates.low) else round(_midway(candidates, index, avoid), 7)
 
 
 def _midway(candidates: _Candidates, index: int, avoid: Sequence[float]) -> float:
@@ -169,43 +196,3 @@ def _midway(candidates: _Candidates, index: int, avoid: Sequence[float]) -> floa
     gaps = np.diff(inside)
     widest = int(np.argmax(gaps))
     return float(inside[widest] + gaps[widest] / 2)
-
-
-def _with_warnings(chosen: ChosenLimits, wishes: Wishes) -> ChosenLimits:
-    warnings = []
-    escape_rate = chosen.escapes / max(1, chosen.n_defect)
-    strict_rate = (chosen.false_rejects + chosen.rechecks_good) / max(1, chosen.n_good)
-    if wishes.max_escape_rate is not None and strict_rate > _TOO_MUCH:
-        warnings.append(
-            f"max_escape_rate {wishes.max_escape_rate:g} (reached: {chosen.escapes} of {chosen.n_defect}) sends "
-            f"{chosen.false_rejects + chosen.rechecks_good} of {chosen.n_good} good parts ({100 * strict_rate:.0f} %) "
-            "to reject or recheck; more defect pictures, a larger image_size_px or a recheck band may help"
-        )
-    if wishes.max_false_reject_rate is not None and escape_rate > _TOO_MUCH:
-        warnings.append(
-            f"max_false_reject_rate {wishes.max_false_reject_rate:g} (reached: {chosen.false_rejects} of "
-            f"{chosen.n_good}) lets {chosen.escapes} of {chosen.n_defect} defect parts ({100 * escape_rate:.0f} %) "
-            "escape; set max_escape_rate as well to get a recheck band"
-        )
-    if wishes.max_escape_rate is None and wishes.max_false_reject_rate is None and strict_rate > _TOO_MUCH:
-        warnings.append(
-            f"the cheapest limit rejects {chosen.false_rejects} of {chosen.n_good} good parts "
-            f"({100 * strict_rate:.0f} %) to let {chosen.escapes} of {chosen.n_defect} defect parts escape, as an "
-            f"escape costs {wishes.cost_ratio:g} false rejects; if defects are rarer on the line than in the data say "
-            "so with defect_share, or set cost_ratio"
-        )
-    false_reject_rate = chosen.false_rejects / max(1, chosen.n_good)
-    if wishes.max_false_reject_rate is not None and false_reject_rate > wishes.max_false_reject_rate + 1e-9:
-        warnings.append(
-            f"max_false_reject_rate {wishes.max_false_reject_rate:g} cannot be kept: {chosen.false_rejects} of "
-            f"{chosen.n_good} good parts score as high as a score can be; look at their labels"
-        )
-    if wishes.max_escape_rate and upper_bound(0, chosen.n_defect) > wishes.max_escape_rate:
-        warnings.append(
-            f"{chosen.n_defect} defect parts cannot show an escape rate of {wishes.max_escape_rate:g}: even 0 escapes "
-            f"show at most {100 * upper_bound(0, chosen.n_defect):.1f} %; {parts_needed(wishes.max_escape_rate)} "
-            "different defect parts would be needed"
-        )
-    return ChosenLimits(
-        **{name: getattr(chosen, name) for name in ChosenLimits.__slots__} | {"warnings": tuple(warnings)}
-    )

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from partgate.configfile import RelativePath, Settings, check_settings, read_yaml
 from partgate.data.split import DEFAULT_SHARES
 from partgate.errors import ConfigError
-from partgate.evaluation.threshold import Wishes
 from partgate.imaging import Region
 from partgate.inference.bundle import TileCount
 from partgate.training.augment import DEFAULT_TRANSFORMS, Flip, Transform
+from partgate.wishes import Wishes
 
 DEFAULT_PRESET = "standard"
 _INSIDE_PACKAGE = Path(__file__).parents[1] / "configs" / "training"

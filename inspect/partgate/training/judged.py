@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder
+from partgate.evaluation.operating_points import worst_of_parts
 from partgate.evaluation.rates import auroc, balanced_accuracy, confusion_matrix
-from partgate.evaluation.threshold import ChosenLimits, choose_limits
+from partgate.evaluation.threshold import choose_limits
+from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.inspector import to_prediction
 from partgate.training.calibration import Calibration, fit_calibration
 from partgate.training.config import TrainingConfig
@@ -31,6 +33,7 @@ class OutOfFold:
     regions: tuple[str | None, ...]  # (P,) which look decided
     labels: Rows  # (P,)
     groups: NDArray[np.str_]  # (P,)
+    parts: tuple[str, ...]  # (P,) a picture without one is a part of its own
     calibration: Calibration
     how: str  # the calibration came about, in a sentence
 
@@ -59,7 +62,8 @@ def calibrate(
     )
     looks = len(found.looks)
     regions = tuple(found.looks[row % looks] for row in worst)
-    return OutOfFold(calibration.apply(logits[worst]), regions, of_picture, groups, calibration, how)
+    parts = tuple(picture.part or f"picture {picture.file}" for picture in found.pictures)
+    return OutOfFold(calibration.apply(logits[worst]), regions, of_picture, groups, parts, calibration, how)
 
 
 def find_limits(
@@ -82,8 +86,8 @@ def find_limits(
         is_defect = judged.labels != folder.classes.index(folder.good_class)
     rows = [] if exported is None else list(exported)
     avoid = [to_prediction(row, folder.classes, folder.good_class).defect_score for row in rows]
-    scores = np.array([one.defect_score for one in predictions])
-    limits = choose_limits(scores, is_defect, config.decision, avoid, chances=scores)
+    scores = worst_of_parts(np.array([one.defect_score for one in predictions]), is_defect, judged.parts)
+    limits = choose_limits(scores.values, scores.is_defect, config.decision, avoid, chances=scores.values)
     if folder.good_class is not None:
         return limits
     # Sorting knows sure and unsure; only a score that is no number is rejected.
@@ -152,11 +156,13 @@ def write_out_of_fold(path: Path, judged: OutOfFold, found: FeatureSet, folder: 
     """
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "sha256", "label", "group", "defect_score", *(f"p_{name}" for name in folder.classes)])
+    rows.writerow(
+        ["file", "sha256", "label", "group", "part", "defect_score", *(f"p_{name}" for name in folder.classes)]
+    )
     for picture, row in zip(found.pictures, judged.probabilities, strict=True):
         score = to_prediction(row, folder.classes, folder.good_class).defect_score
         values = [f"{value:.6f}" for value in (score, *row)]
-        rows.writerow([picture.file, picture.sha256, picture.label, picture.group, *values])
+        rows.writerow([picture.file, picture.sha256, picture.label, picture.group, picture.part or "", *values])
     write_atomically(path, text.getvalue().encode())
 
 

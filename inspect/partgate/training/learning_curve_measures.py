@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partgate.evaluation.threshold import Wishes, choose_limits
+from partgate.evaluation.threshold import choose_limits
 from partgate.training.calibration import fit_temperature
 from partgate.training.examples import Array, Examples, Fold, Rows, worst_rows
+from partgate.wishes import Wishes
 
 GATE_MEASURES = ("auroc", "escape_rate", "false_reject_rate")
 SORTING_MEASURES = ("balanced_accuracy",)

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from partgate import __version__
+from partgate.data.doubts import OUT_OF_FOLD_FILE
 from partgate.data.folder import LabelledFolder, Picture
 from partgate.data.labels_csv import SPLITS
 from partgate.data.split import SPLIT_FILE, write_split
-from partgate.evaluation.threshold import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import Bundle, Geometry, read_bundle, write_bundle
 from partgate.inference.engine import PROBABILITIES, OnnxEngine
 from partgate.models.classifier import Classifier
@@ -40,7 +41,6 @@ from partgate.training.run_folder import WORK_FOLDER, check_free, run_folder
 from partgate.training.tuning import Kind
 
 BUNDLE_FILE, RECIPE_FILE, FACTS_FILE = "model.partgate", "recipe.yaml", "training.json"
-OUT_OF_FOLD_FILE = "out_of_fold.csv"
 _ENOUGH = 50  # pictures of each side; with five the draw alone moved accuracy by nine points on ELPV
 
 

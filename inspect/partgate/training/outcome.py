@@ -14,7 +14,7 @@ from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder, count_classes, data_sha256
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
-from partgate.evaluation.threshold import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import (
     BUNDLE_FORMAT,
     BackboneFacts,
@@ -26,7 +26,7 @@ from partgate.inference.bundle import (
 )
 from partgate.models.export import Proof
 from partgate.picture_check import learn_limits
-from partgate.recipe import BundlePin, Limits, Recipe, default_lanes, load_recipe, number_classes
+from partgate.recipe import BundlePin, ChosenOn, Limits, Recipe, default_lanes, load_recipe, number_classes
 from partgate.training.config import TrainingConfig
 from partgate.training.features import FeatureSet
 from partgate.training.fine_tune import Tuned
@@ -71,10 +71,15 @@ def first_recipe(
     config: TrainingConfig, folder: LabelledFolder, found: FeatureSet, bundle: Bundle, limits: ChosenLimits
 ) -> Recipe:
     """Return the recipe that a new bundle starts with: its limits, default lanes, numbered classes, picture limits."""
-    chosen = (
-        f"{limits.how}; on out-of-fold scores of {limits.n_good + limits.n_defect} pictures, "
-        f"{bundle.manifest.created_at:%Y-%m-%d}"
-    )
+    parts, pictures = limits.n_good + limits.n_defect, len(found.pictures)
+    counted = f"{parts} parts in {pictures} pictures" if parts < pictures else f"{pictures} pictures"
+    chosen = f"{limits.how}; on out-of-fold scores of {counted}, {bundle.manifest.created_at:%Y-%m-%d}"
+    rule = config.decision.model_dump() | {
+        "recheck_from": limits.recheck_from,
+        "reject_from": limits.reject_from,
+        "chosen": chosen,
+        "chosen_on": ChosenOn(parts=parts, pictures=pictures, how="out-of-fold scores of the training"),
+    }
     older = load_recipe(config.keep) if config.keep else None
     return Recipe(
         name=config.name or (older.name if older else folder.folder.resolve().name),
@@ -82,7 +87,7 @@ def first_recipe(
         bundle=BundlePin(file=bundle.path, id=bundle.id),
         good_class=folder.good_class,
         classes=folder.classes,
-        decision=Limits(recheck_from=limits.recheck_from, reject_from=limits.reject_from, chosen=chosen),
+        decision=Limits.model_validate(rule),
         lanes=default_lanes(folder.classes, folder.good_class, older.lanes if older else None),
         class_numbers=number_classes(folder.classes, folder.good_class, older.class_numbers if older else None),
         region=bundle.manifest.geometry.region,

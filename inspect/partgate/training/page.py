@@ -20,7 +20,6 @@ from partgate.configfile import write_atomically
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
 from partgate.evaluation.charts import histogram_svg, rate_svg
-from partgate.evaluation.threshold import Wishes
 from partgate.glossary import (
     check_language,
     format_percent,
@@ -36,6 +35,7 @@ from partgate.training.outcome import Story
 from partgate.training.page_charts import curves_svg, losses_svg, name_kind
 from partgate.training.page_samples import Sample, judge_samples, pick_rows, thumbnail
 from partgate.training.page_settings import list_settings
+from partgate.wishes import Wishes
 
 PAGE_FILE = "training.html"
 
@@ -222,14 +222,21 @@ def _histogram(story: Story, samples: list[Sample]) -> Bilingual:
 
 def _how(wishes: Wishes, warnings: tuple[str, ...]) -> Bilingual:
     """Say in both languages by what the limits were chosen."""
-    wished = {name: getattr(wishes, name) for name in ("max_escape_rate", "max_false_reject_rate")}
-    wished = {name: rate for name, rate in wished.items() if rate is not None}
+    promise = wishes.promise
+    rates = {
+        "max_escape_rate": wishes.max_escape_rate,
+        "max_false_reject_rate": wishes.max_false_reject_rate,
+        "promise.escape": None if promise is None else promise.escape,
+        "promise.false_reject": None if promise is None else promise.false_reject,
+    }
+    wished = {name: rate for name, rate in rates.items() if rate is not None}
     if wished:
         said = Bilingual(
             lambda language: ", ".join(f"{name} {format_percent(rate, language)}" for name, rate in wished.items())
         )
         return phrase(f"training_page.how.{'wished_but' if warnings else 'wished'}", wishes=said)
-    ratio = written_number(wishes.cost_ratio, 0 if wishes.cost_ratio == int(wishes.cost_ratio) else 1)
+    times = wishes.cost.escape / wishes.cost.false_reject
+    ratio = written_number(times, 0 if times == int(times) else 1)
     if wishes.defect_share is None:
         return phrase("training_page.how.cheapest", ratio=ratio)
     return phrase("training_page.how.cheapest_at", ratio=ratio, share=written_percent(wishes.defect_share))

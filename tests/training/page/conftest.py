@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from partgate.data.folder import LabelledFolder, Picture
-from partgate.evaluation.threshold import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import BackboneFacts, Geometry
 from partgate.models.export import Proof
 from partgate.models.registry import find_backbone
@@ -147,7 +147,8 @@ def out_of_fold(pictures: Sequence[Picture]) -> OutOfFold:
     labels = np.array([("defect", "good").index(picture.label) for picture in pictures])
     groups = np.array([picture.group for picture in pictures])
     calibration = Calibration(1.3, np.zeros(2), 1)
-    return OutOfFold(np.stack([scores, 1 - scores], 1), (None,) * len(pictures), labels, groups, calibration, "made")
+    looks, parts = (None,) * len(pictures), tuple(picture.file for picture in pictures)
+    return OutOfFold(np.stack([scores, 1 - scores], 1), looks, labels, groups, parts, calibration, "made")
 
 
 def backbone() -> Backbone:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from partgate.data.groups import GroupSource
-from partgate.evaluation.threshold import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.glossary import languages, load_texts
 from partgate.inference.bundle import Geometry
 from partgate.training.fine_tune import Tuned
@@ -143,7 +143,7 @@ def test_guessing_by_weights_knows_how_frequent_classes_are(read: Read, make_sto
     [
         ({}, "an escape costs as much as 10 false rejects and as many parts are defective as in these pictures"),
         (
-            {"cost_ratio": 2.5, "defect_share": 0.02},
+            {"cost": {"escape": 2.5}, "defect_share": 0.02},
             "as 2.5 false rejects and 2.0 % of the parts are defective",
         ),
         ({"max_escape_rate": 0.01}, "This keeps what was asked for: max_escape_rate 1.0 %"),
