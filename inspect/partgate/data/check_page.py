@@ -1,17 +1,13 @@
 """The check of a folder as one HTML file in both languages, with small pictures inside and nothing fetched."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup, escape
 
 from partgate import __version__
 from partgate.configfile import write_atomically
@@ -20,8 +16,9 @@ from partgate.data.check_words import as_json, by_kind, prepare_answers, say
 from partgate.data.findings import FINDINGS_FILE, Finding, Severity
 from partgate.data.folder import LabelledFolder
 from partgate.errors import DataError
-from partgate.glossary import check_language, format_number, format_time, languages, printable, text
 from partgate.imaging import encode_jpeg, read_picture
+from partgate.pages.bilingual import Bilingual, phrase
+from partgate.pages.frame import render, written_time
 from partgate.parts import Image
 
 PAGE_FILE = "check.html"
@@ -67,16 +64,17 @@ def render_check(checked: Checked, created_at: datetime, language: str = "en") -
     Raises:
         ValueError: If the language is unknown.
     """
-    check_language(language)
     kinds = [_kind(group) for group in by_kind(checked.findings)]
     labels = {picture.file: picture.label for picture in checked.pictures}
     shown = {file for kind in kinds for finding in kind.shown for file in finding.files[:_PICTURES_SHOWN]}
-    return _template().render(
+    return render(
+        "partgate.data",
+        "check.html.j2",
+        language,
+        said=_said,
         checked=checked,
         folder_name=checked.folder.resolve().name,
-        created_at=_both(lambda lang: format_time(created_at, lang)),
-        language=language,
-        languages=languages,
+        created_at=written_time(created_at),
         version=__version__,
         headline=_headline(checked),
         kinds=kinds,
@@ -108,42 +106,24 @@ def _kind(group: Sequence[Finding]) -> _Kind:
     return _Kind(group[0].kind, severity, tuple(group), shown, layout)
 
 
-def _both(in_language: Callable[[str], str]) -> Markup:
-    """Return one thing to read in all languages; the page's switch shows one of them."""
-    versions = {language: escape(in_language(language)).replace(" %", "\u00a0%") for language in languages}
-    if len(set(versions.values())) == 1:
-        return Markup(versions[languages[0]])
-    return Markup("".join(f'<span lang="{language}">{version}</span>' for language, version in versions.items()))
+def _said(finding: Finding, part: str = "") -> Bilingual:
+    return Bilingual(lambda language: say(finding, language, part))
 
 
-def _words(text_id: str, /, **values: str | int) -> Markup:
-    return _both(lambda language: text(text_id, language, **values))
-
-
-def _said(finding: Finding, part: str = "") -> Markup:
-    return _both(lambda language: say(finding, language, part))
-
-
-def _number(value: float | None, digits: int = 0) -> Markup:
-    if value is None:
-        return _words("nothing")
-    return _both(lambda language: format_number(value, language, digits))
-
-
-def _headline(checked: Checked) -> Markup:
+def _headline(checked: Checked) -> Bilingual:
     if fixes := checked.count(Severity.FIX):
-        return _words("check.headline.fix", n=fixes)
+        return phrase("check.headline.fix", n=fixes)
     if looks := checked.count(Severity.LOOK):
-        return _words("check.headline.look", n=looks)
-    return _words("check.headline.none")
+        return phrase("check.headline.look", n=looks)
+    return phrase("check.headline.none")
 
 
-def _sizes(sizes: Sequence[tuple[int, int, int]]) -> list[Markup]:
+def _sizes(sizes: Sequence[tuple[int, int, int]]) -> list[Bilingual]:
     if not sizes:
-        return [_words("check.sizes.none")]
-    shown = [_words("check.sizes.one", size=f"{width} × {height}", n=n) for height, width, n in sizes[:_SIZES_SHOWN]]
+        return [phrase("check.sizes.none")]
+    shown = [phrase("check.sizes.one", size=f"{width} × {height}", n=n) for height, width, n in sizes[:_SIZES_SHOWN]]
     rest = len(sizes) - len(shown)
-    return [*shown, _words("check.sizes.more", n=rest)] if rest else shown
+    return [*shown, phrase("check.sizes.more", n=rest)] if rest else shown
 
 
 def _thumbnails(folder: Path, shown: Iterable[str]) -> Mapping[str, str]:
@@ -165,19 +145,3 @@ def _shrunk(image: Image) -> Image:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    """Return the page's frame; it holds no words, only ids of the glossary."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {
-        "t": _words,
-        "said": _said,
-        "number": _number,
-        "name": printable,
-        "plain": text,
-        "findings_file": FINDINGS_FILE,
-    }
-    source = files("partgate.data").joinpath("check.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
