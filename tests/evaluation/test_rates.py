@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from partgate.evaluation.rates import (
     auroc,
     balanced_accuracy,
+    chance_of_at_most,
     confusion_matrix,
     lower_bound,
     parts_needed,
@@ -100,9 +101,51 @@ def test_parts_needed_without_an_event_are_those_of_the_plan(rate: float, parts:
     assert parts_needed(rate) == parts
 
 
+@pytest.mark.parametrize(
+    ("rate", "parts"),
+    [
+        (0.1, (29, 46, 61, 76)),
+        (0.05, (59, 93, 124, 153)),
+        (0.02, (149, 236, 313, 386)),
+        (0.01, (299, 473, 628, 773)),
+        (0.005, (598, 947, 1258, 1549)),
+        (0.001, (2995, 4742, 6294, 7752)),
+        (0.0001, (29956, 47437, 62956, 77535)),
+    ],
+)
+def test_parts_needed_with_some_events_are_those_of_the_published_tables(rate: float, parts: tuple[int, ...]) -> None:
+    assert tuple(parts_needed(rate, errors) for errors in range(4)) == parts
+
+
+@pytest.mark.parametrize(("rate", "parts"), [(0.1, 44), (0.05, 90), (0.02, 228), (0.01, 459), (0.005, 919),
+                                             (0.001, 4603), (0.0001, 46050)])  # fmt: skip
+def test_parts_needed_at_99_percent(rate: float, parts: int) -> None:
+    assert parts_needed(rate, confidence=0.99) == parts
+
+
+@given(st.floats(0.01, 0.99), st.integers(0, 12), st.floats(0.5, 0.999))
+def test_parts_needed_are_the_fewest_whose_bound_by_scipy_is_not_above_the_rate(
+    rate: float, errors: int, confidence: float
+) -> None:
+    n = parts_needed(rate, errors, confidence)
+
+    assert beta.ppf(confidence, errors + 1, n - errors) <= rate * (1 + 1e-8)
+    assert n == errors + 1 or beta.ppf(confidence, errors + 1, n - 1 - errors) > rate * (1 - 1e-8)
+
+
+def test_less_than_no_event_is_refused() -> None:
+    with pytest.raises(ValueError, match="errors must be 0 or more, got -1"):
+        parts_needed(0.01, -1)
+
+
+@given(st.integers(0, 30), st.integers(0, 40), st.floats(0, 1))
+def test_chance_of_few_events_is_that_of_scipy(events: int, trials: int, rate: float) -> None:
+    assert chance_of_at_most(events, trials, rate) == pytest.approx(binom.cdf(events, trials, rate), abs=1e-9)
+
+
 @given(st.floats(0.001, 0.999), st.floats(0.5, 0.999))
 def test_so_many_parts_are_always_enough_and_one_less_never_is(rate: float, confidence: float) -> None:
-    n = parts_needed(rate, confidence)
+    n = parts_needed(rate, confidence=confidence)
 
     assert upper_bound(0, n, confidence) <= rate + 1e-9
     assert n == 1 or upper_bound(0, n - 1, confidence) > rate - 1e-9

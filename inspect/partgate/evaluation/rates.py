@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-9
+"""Share by which a computed bound may lie above a limit and still be taken as equal to it."""
+
 _STEPS = 200  # halvings of the interval 0..1 at most; it ends earlier where no float lies between
 
 
@@ -80,16 +83,56 @@ def _at_most(events: int, trials: int) -> Callable[[float], float]:
     return chance
 
 
-def parts_needed(rate: float, confidence: float = 0.95) -> int:
-    """Return how many different parts without one event show that a rate is at most ``rate``.
+def chance_of_at_most(events: int, trials: int, rate: float) -> float:
+    """Return the chance to see at most so many events where the true rate is ``rate`` (binomial).
 
     Example:
-        >>> parts_needed(0.05), parts_needed(0.02), parts_needed(0.01)
-        (59, 149, 299)
+        >>> round(chance_of_at_most(0, 299, 0.005), 3), chance_of_at_most(0, 5, 0.0)
+        (0.223, 1.0)
+    """
+    _check_counts(min(events, trials), trials)
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate must be between 0 and 1, got {rate}")
+    if events >= trials or rate == 0:
+        return 1.0
+    return _at_most(events, trials)(rate) if rate < 1 else 0.0
+
+
+def parts_needed(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
+    """Return how many different parts, with so many events among them, show that a rate is at most ``rate``.
+
+    The smallest number whose upper bound is not above the rate.
+
+    Args:
+        rate: To be shown, between 0 and 1.
+        errors: Events that may be seen.
+        confidence: One-sided.
+
+    Raises:
+        ValueError: If the rate or the errors are impossible.
+
+    Source:
+        Clopper, Pearson (1934), as :func:`upper_bound`, solved for the number of trials.
+
+    Example:
+        >>> parts_needed(0.05), parts_needed(0.02), parts_needed(0.01), parts_needed(0.01, errors=1)
+        (59, 149, 299, 473)
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must be between 0 and 1, got {rate}")
-    return math.ceil(math.log(1 - confidence) / math.log1p(-rate))
+    if errors < 0:
+        raise ValueError(f"errors must be 0 or more, got {errors}")
+
+    def is_enough(parts: int) -> bool:
+        return chance_of_at_most(errors, parts, rate) <= (1 - confidence) * (1 + ROUNDING)
+
+    too_few, enough = errors, errors + 1
+    while not is_enough(enough):
+        too_few, enough = enough, 2 * enough
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if is_enough(middle) else (middle, enough)
+    return enough
 
 
 def confusion_matrix(truth: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> list[list[int]]:

@@ -1,0 +1,1 @@
+"""What a quality manager signs: plan, acceptance, agreement of appraisers, payback, comparison."""
