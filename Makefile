@@ -17,7 +17,7 @@ demo: $(READY)  ## learn, report, sort 200 solar cells through a simulated PLC
 	$(BIN)/python tools/demo.py --port $(PORT) --parts $(PARTS)
 
 test: $(READY)  ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(READY)  ## lint, format, strict types, import contracts
 	$(BIN)/ruff check .

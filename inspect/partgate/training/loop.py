@@ -21,6 +21,7 @@ from partgate.data.split import SPLIT_FILE, write_split
 from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import Bundle, Geometry, read_bundle, write_bundle
 from partgate.inference.engine import PROBABILITIES, OnnxEngine
+from partgate.inference.outputs import keep_outputs
 from partgate.models.classifier import Classifier
 from partgate.models.export import Proof, export_onnx, prove_equal
 from partgate.models.registry import find_backbone
@@ -118,7 +119,8 @@ def _train(
     onnx = export_onnx(model, geometry.height_px, geometry.width_px, model.output_names)
     progress("export", 1, 1)
     proven = [picture for picture in found.pictures if sides[picture.file] == "validation"] or list(found.pictures)
-    exported = _run(OnnxEngine(onnx), proven, geometry, config.threads)
+    live = keep_outputs(onnx, (PROBABILITIES,))  # what the line runs is what is proven
+    exported = _run(OnnxEngine(live), proven, geometry, config.threads)
     limits = find_limits(judged, folder, config, exported)
     proof = _prove(model, exported, proven, geometry, folder, limits, progress)
 
