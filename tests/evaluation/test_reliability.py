@@ -1,11 +1,9 @@
 """Whether scores mean what they say: counted in bins, with bounds, and not at all where too few were seen."""
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,6 +16,9 @@ from partgate.evaluation.page import render_page
 from partgate.evaluation.reliability import describe_reliability, measure_reliability
 from partgate.evaluation.reliability_chart import reliability_svg, reliability_words
 from partgate.parts import Decision, Prediction, Reason, Verdict
+
+Report = Callable[..., dict[str, Any]]
+Read = Callable[[str, str], str]
 
 # 100 parts: 40 at 0.1 (4 defect), 20 at 0.5 (15 defect), 40 at 0.9 (36 defect)
 SCORES = np.repeat([0.1, 0.5, 0.9], [40, 20, 40])
@@ -226,21 +227,10 @@ def test_line_of_promise_runs_from_corner_to_corner():
     ]
 
 
-@pytest.fixture(scope="module")
-def page_tests() -> ModuleType:
-    """The page's own tests: they know how a whole report looks and how it is read."""
-    spec = importlib.util.spec_from_file_location("page_tests", Path(__file__).with_name("test_page.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_page_shows_sentence_diagram_and_error(report_of: Report, read: Read):
+    report = report_of(**report_with(measured()))
 
-
-def test_page_shows_sentence_diagram_and_error(page_tests: ModuleType):
-    report = page_tests.report_of(**report_with(measured()))
-
-    shown = page_tests.read(render_page(report, {}), "en")
+    shown = read(render_page(report, {}), "en")
 
     assert "Does 0.8 mean eight of ten? Of 40 parts with a score near 0.900, 36 were defect" in shown
     assert "lie 0.050 apart (expected calibration error over 3 groups" in shown
@@ -249,20 +239,20 @@ def test_page_shows_sentence_diagram_and_error(page_tests: ModuleType):
 
 
 @pytest.mark.parametrize(("error", "sentence"), [(0.03, "no more than chance"), (0.05, "more than chance: take the")])
-def test_page_tells_chance_from_error(error: float, sentence: str, page_tests: ModuleType):
+def test_page_tells_chance_from_error(error: float, sentence: str, report_of: Report, read: Read):
     reliability = measured() | {"ece": error, "ece_chance95": 0.04}
 
-    shown = page_tests.read(render_page(page_tests.report_of(**report_with(reliability)), {}), "en")
+    shown = read(render_page(report_of(**report_with(reliability)), {}), "en")
 
     assert sentence in shown
 
 
-def test_page_with_too_few_parts_shows_their_number_and_no_diagram(page_tests: ModuleType):
-    report = page_tests.report_of(**report_with(measured(np.full(312, 0.5), np.arange(312) < 12)))
+def test_page_with_too_few_parts_shows_their_number_and_no_diagram(report_of: Report, read: Read):
+    report = report_of(**report_with(measured(np.full(312, 0.5), np.arange(312) < 12)), curves=None)
 
     page = render_page(report, {})
 
-    assert "With 12 defect and 300 good parts" in page_tests.read(page, "en")
+    assert "With 12 defect and 300 good parts" in read(page, "en")
     assert "<circle" not in page.split("<h1>")[1].replace('<circle cx="3" cy="3"', "")  # the histogram's dots
 
 

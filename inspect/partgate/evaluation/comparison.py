@@ -1,231 +1,215 @@
-"""Two runs on the same parts: what the newer one does better or worse, counted on parts that neither learned from."""
+"""Two gates on the same parts: what the second does better or worse than the first, on parts that neither has seen."""
 
+import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from partgate.configfile import write_atomically
-from partgate.data.folder import LabelledFolder, Picture, read_folder
-from partgate.data.split import SPLIT_FILE, read_standings
+from partgate.data.folder import LabelledFolder, data_sha256, read_folder
 from partgate.errors import DataError
-from partgate.evaluation.judge import (
-    Judged,
-    Progress,
-    is_escape,
-    is_false_reject,
-    judge_pictures,
-    kind_of_mistake,
-)
-from partgate.evaluation.rates import auroc, upper_bound
+from partgate.evaluation.changes import Pair, pair_up
+from partgate.evaluation.comparison_figures import compare_pairs
+from partgate.evaluation.judge import Judged, Progress, check_classes, judge_pictures
+from partgate.evaluation.operating_points import OperatingPoint, price
+from partgate.evaluation.rates import auroc
+from partgate.evaluation.seen import known_pictures, seen_by
 from partgate.inference.inspector import Inspector
-from partgate.parts import Verdict
-from partgate.recipe import NO_GOOD_CLASS
+from partgate.recipe import NO_GOOD_CLASS, recipe_path
 
 COMPARISON_FILE = "comparison.json"
-_FORMAT = 1
-_MOST_NAMED = 3  # parts on the screen; the file holds all
-_RIGHT, _UNDECIDED, _WRONG = 0, 1, 2
+COMPARISON_FORMAT = 2
 
 
-def compare_runs(old: Path, new: Path, data: Path, *, threads: int = 2, progress: Progress) -> dict[str, Any]:
-    """Return what two runs make of the same parts; ``docs/report.md`` names the keys.
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One of the two that are compared."""
 
-    Counted are the parts on the test side of the newer run whose groups the older one has not learned from.
+    key: str  # in the facts
+    path: Path  # as the user named it
+    inspector: Inspector
+
+    @property
+    def name(self) -> str:
+        """Return what people call it: the run folder, or the recipe file in its folder."""
+        path = self.path.resolve()
+        return path.name if path.is_dir() else f"{path.parent.name}/{path.name}"
+
+
+def compare_gates(
+    first: Path,
+    second: Path,
+    data: Path,
+    *,
+    keys: tuple[str, str] = ("a", "b"),
+    threads: int = 2,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return what two gates make of the same parts; ``docs/compare.md`` names the keys.
+
+    Left out are pictures that either has seen: learned from or used to choose its limits, themselves or their group.
 
     Args:
-        old: Run folder that the newer one was continued from.
-        new: Run folder.
-        data: Labelled folder of the newer run.
+        first: Run folder or recipe file.
+        second: Run folder or recipe file.
+        data: Labelled folder.
+        keys: What the two are called in the facts.
         threads: Pictures judged at once.
         progress: Is told about each picture.
 
     Raises:
         ConfigError: If a recipe is wrong.
         BundleError: If a bundle is damaged or not the pinned one.
-        DataError: If a split or the folder cannot be read.
+        DataError: If the two are for different purposes, or a split or the folder cannot be read.
     """
-    inspectors = {"old": Inspector.open(old), "new": Inspector.open(new)}
-    good = inspectors["new"].recipe.good_class
+    gates = [Gate(key, path, Inspector.open(path)) for key, path in zip(keys, (first, second), strict=True)]
+    _refuse_different_purposes(*gates)
+    good = gates[1].inspector.recipe.good_class
     folder = read_folder(data, good or NO_GOOD_CLASS, must_have_good=False)
-    pictures, left_out = _unseen(folder, old, new, inspectors["old"])
-    judged = {name: judge_pictures(pictures, one, threads, progress)[0] for name, one in inspectors.items()}
-    first_test = {sha256 for sha256, one in read_standings(old / SPLIT_FILE).items() if one.side == "test"}
-    known = inspectors["old"].bundle.manifest.classes
-    truths = [one.picture.label for one in judged["new"]]
-    changed = _changed(judged["old"], judged["new"], good)
-    better, worse = (sum(one["change"] == word for one in changed) for word in ("better", "worse"))
+    for gate in gates:
+        check_classes(folder, gate.inspector)
+    seen = [seen_by(gate.inspector) for gate in gates]
+    known = known_pictures(folder.pictures, seen)
+    pictures = [picture for picture in folder.pictures if not any(picture.file in files for files in known)]
+    (ones, unreadable), (others, _) = (judge_pictures(pictures, gate.inspector, threads, progress) for gate in gates)
+    pairs = pair_up(ones, others)
+    compared = compare_pairs(pairs, good, keys, is_same_gate=_is_same_gate(*gates))
     return {
-        "format": _FORMAT,
+        "format": COMPARISON_FORMAT,
+        "keys": list(keys),
         "good_class": good,
-        "counted": "part" if any(one.picture.part for one in judged["new"]) else "picture",
-        "n": len(truths),
-        "n_good": None if good is None else truths.count(good),
-        "n_defect": None if good is None else len(truths) - truths.count(good),
+        "counted": "part" if any(picture.part for picture in pictures) else "picture",
+        **_sizes(pairs, good),
         "pictures": len(pictures),
-        "pictures_tested_before": sum(picture.sha256 in first_test for picture in pictures),
-        "left_out_seen_by_old": left_out,
-        "classes_new_to_old": sorted(set(truths) - set(known)),
-        **{name: _figures(judged[name], one, good) for name, one in inspectors.items()},
-        "better": better,
-        "worse": worse,
-        "chance": sign_test(better, worse),
-        "changed": changed,
+        "left_out": len(folder.pictures) - len(pictures),
+        "left_out_by": {gate.key: len(files) for gate, files in zip(gates, known, strict=True)},
+        "left_out_only_by": {keys[0]: len(known[0] - known[1]), keys[1]: len(known[1] - known[0])},
+        "left_out_example": min((file for files in known for file in files), default=None),
+        "unreadable": unreadable,
+        "tested_before": {
+            gate.key: sum(picture.sha256 in one.standings for picture in pictures)
+            for gate, one in zip(gates, seen, strict=True)
+        },
+        "folder": folder.folder.resolve().name,
+        "groups_known": folder.has_groups,
+        "data_sha256": data_sha256(pictures),
+        "notes": list(folder.notes),
+        **{
+            gate.key: _describe_gate(gate, folder, [pair[place] for pair in pairs], good)
+            for place, gate in enumerate(gates)
+        },
+        **compared,
+        "money": _price(compared["moves"], gates),
     }
 
 
-def _unseen(folder: LabelledFolder, old: Path, new: Path, inspector: Inspector) -> tuple[list[Picture], int]:
-    """Return the test pictures whose groups the older run has not learned from, and how many it has."""
-    before, now = read_standings(old / SPLIT_FILE), read_standings(new / SPLIT_FILE)
-    learned = set(inspector.bundle.manifest.training.picture_sha256)
-    learned |= {sha256 for sha256, one in before.items() if one.side != "test"}
-    seen = {one.group for sha256, one in now.items() if sha256 in learned}
-    test = [picture for picture in folder.pictures if picture.sha256 in now and now[picture.sha256].side == "test"]
-    unseen = [picture for picture in test if now[picture.sha256].group not in seen]
-    return unseen, len(test) - len(unseen)
+def _refuse_different_purposes(first: Gate, second: Gate) -> None:
+    says = [
+        f"{gate.path} " + (f"takes '{good}' as the good class" if good else "sorts by class")
+        for gate in (first, second)
+        for good in [gate.inspector.recipe.good_class]
+    ]
+    if first.inspector.recipe.good_class != second.inspector.recipe.good_class:
+        raise DataError(f"cannot be compared: {', '.join(says)}; name two of the same purpose and good class")
 
 
-def _figures(judged: Sequence[Judged], inspector: Inspector, good: str | None) -> dict[str, Any]:
-    bundle = inspector.bundle
-    rechecks = [one.picture.label for one in judged if one.decision.verdict is Verdict.RECHECK]
-    figures: dict[str, Any] = {"bundle_id": bundle.id, "classes": list(bundle.manifest.classes)}
-    if good is None:
-        wrong = sum(kind_of_mistake(one, good) == "wrong_class" for one in judged)
-        return figures | {"wrong_class": wrong, "rechecks": len(rechecks)} | _bound("wrong_class", wrong, len(judged))
-    truths = [one.picture.label for one in judged]
-    n_good = truths.count(good)
-    counts = {
-        "escapes": (sum(is_escape(one, good) for one in judged), len(judged) - n_good),
-        "false_rejects": (sum(is_false_reject(one, good) for one in judged), n_good),
+def _is_same_gate(first: Gate, second: Gate) -> bool:
+    one, other = first.inspector.recipe, second.inspector.recipe
+    return (one.bundle.id, one.decision.rule(), one.picture) == (other.bundle.id, other.decision.rule(), other.picture)
+
+
+def _sizes(pairs: Sequence[Pair], good: str | None) -> dict[str, int | None]:
+    truths = [one.picture.label for one, _ in pairs]
+    n_good = None if good is None else truths.count(good)
+    return {"n": len(truths), "n_good": n_good, "n_defect": None if n_good is None else len(truths) - n_good}
+
+
+def _describe_gate(gate: Gate, folder: LabelledFolder, judged: Sequence[Judged], good: str | None) -> dict[str, Any]:
+    """Return what a gate consists of, and how well its scores order these parts."""
+    recipe, bundle = gate.inspector.recipe, gate.inspector.bundle
+    manifest = bundle.manifest
+    return {
+        "name": gate.name,
+        "recipe": recipe.name,
+        "recipe_sha256": hashlib.sha256(recipe_path(gate.path).read_bytes()).hexdigest(),
+        "bundle_id": bundle.id,
+        "bundle_sha256": bundle.sha256,
+        "created_at": manifest.created_at.isoformat(timespec="seconds"),
+        "classes": list(manifest.classes),
+        "classes_unknown": sorted(set(folder.classes) - set(manifest.classes)),
+        "recheck_from": recipe.decision.recheck_from,
+        "reject_from": recipe.decision.reject_from,
+        "backbone": manifest.backbone.name,
+        "size_px": [manifest.geometry.height_px, manifest.geometry.width_px],
+        "looks": max(1, len(manifest.geometry.look_names)),
+        "trained_on": manifest.training.pictures,
+        "auroc": None if good is None else _auroc(judged, good),
     }
-    for name, (k, n) in counts.items():
-        figures |= {name: k} | _bound(name, k, n)
+
+
+def _auroc(judged: Sequence[Judged], good: str) -> float | None:
     scores = np.array([one.prediction.defect_score for one in judged], float)
     finite = np.isfinite(scores)
-    is_defect = np.array([label != good for label in truths], bool)
-    return figures | {
-        "rechecks_good": rechecks.count(good),
-        "rechecks_defect": len(rechecks) - rechecks.count(good),
-        "auroc": auroc(scores[finite], is_defect[finite]),
-    }
+    return auroc(scores[finite], np.array([one.picture.label != good for one in judged], bool)[finite])
 
 
-def _bound(name: str, k: int, n: int) -> dict[str, float | None]:
-    return {f"{name}_upper95": upper_bound(k, n) if n else None}
+def _price(moves: Mapping[str, Mapping[str, Mapping[str, int]]], gates: Sequence[Gate]) -> dict[str, Any] | None:
+    """Return what each gate costs per 1,000 parts.
 
-
-def _changed(old: Sequence[Judged], new: Sequence[Judged], good: str | None) -> list[dict[str, Any]]:
-    before = {_part(one): one for one in old}
-    pairs = [(before[_part(one)], one) for one in new if _part(one) in before]
-    return [
-        {
-            "file": now.picture.file,
-            "part": now.picture.part,
-            "truth": now.picture.label,
-            "old": _said(then),
-            "new": _said(now),
-            "change": ("better", "neither", "worse")[1 + int(np.sign(_badness(now, good) - _badness(then, good)))],
-        }
-        for then, now in pairs
-        if _said(then)["verdict"] != _said(now)["verdict"] or _badness(now, good) != _badness(then, good)
-    ]
-
-
-def _part(one: Judged) -> str:
-    return one.picture.part or f"picture {one.picture.file}"
-
-
-def _said(one: Judged) -> dict[str, Any]:
-    score = one.prediction.defect_score
-    return {
-        "verdict": one.decision.verdict.name,
-        "defect_score": score if math.isfinite(score) else None,
-        "predicted_class": one.prediction.predicted_class,
-    }
-
-
-def _badness(one: Judged, good: str | None) -> int:
-    if one.decision.verdict is Verdict.RECHECK:
-        return _UNDECIDED
-    if good is None:
-        is_right = one.decision.verdict is Verdict.GOOD and one.prediction.predicted_class == one.picture.label
-    else:
-        is_right = (one.decision.verdict is Verdict.GOOD) == (one.picture.label == good)
-    return _RIGHT if is_right else _WRONG
-
-
-def sign_test(better: int, worse: int) -> float:
-    """Return how often chance alone would split so many changes at least so unevenly.
-
-    Source:
-        Dixon, Mood (1946), "The statistical sign test", Journal of the American Statistical Association 41; two-sided.
-
-    Example:
-        >>> sign_test(4, 0), sign_test(1, 1)
-        (0.125, 1.0)
+    ``None`` in sorting, where the recipes disagree on the cost, where good or defect parts are missing, and where parts
+    were rechecked but a recheck has no price: work that costs nothing would make the gate with most of it the cheapest.
     """
-    n = better + worse
-    as_uneven = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
-    return min(1.0, float(2 * as_uneven / 2**n))
+    (wishes, other) = (gate.inspector.recipe.decision for gate in gates)
+    if "good" not in moves or (wishes.cost, wishes.defect_share) != (other.cost, other.defect_share):
+        return None
+    totals = {truth: sum(sum(row.values()) for row in rows.values()) for truth, rows in moves.items()}
+    counts = [{truth: _margin(rows, place) for truth, rows in moves.items()} for place in range(len(gates))]
+    rechecks = sum(found["RECHECK"] for truths in counts for found in truths.values())
+    if not all(totals.values()) or (wishes.cost.recheck is None and rechecks):
+        return None
+    share = wishes.defect_share or totals["defect"] / sum(totals.values())
+    found: dict[str, Any] = {
+        "cost": wishes.cost.model_dump(),
+        "defect_share": share,
+        "share_is_stated": wishes.defect_share is not None,
+    }
+    for gate, its in zip(gates, counts, strict=True):
+        limits = gate.inspector.recipe.decision
+        point = OperatingPoint(
+            limits.recheck_from,
+            limits.reject_from,
+            n_good=totals["good"],
+            n_defect=totals["defect"],
+            escapes=its["defect"]["GOOD"],
+            false_rejects=its["good"]["REJECT"],
+            rechecks_good=its["good"]["RECHECK"],
+            rechecks_defect=its["defect"]["RECHECK"],
+        )
+        money = price(point, wishes.cost, share)
+        found[gate.key] = None if money is None else asdict(money)
+    return found
 
 
-def write_comparison(facts: Mapping[str, Any], run: Path) -> Path:
-    """Write a comparison into a run folder and return its path.
+def _margin(rows: Mapping[str, Mapping[str, int]], place: int) -> dict[str, int]:
+    """Return how often each outcome came up under the first (0) or the second (1) gate."""
+    if place == 0:
+        return {outcome: sum(row.values()) for outcome, row in rows.items()}
+    return {outcome: sum(row[outcome] for row in rows.values()) for outcome in rows}
+
+
+def write_comparison(facts: Mapping[str, Any], folder: Path) -> Path:
+    """Write a comparison as ``comparison.json`` into a folder and return its path.
 
     Raises:
         DataError: If the place is not writable or full.
     """
-    path = run / COMPARISON_FILE
+    path = folder / COMPARISON_FILE
     try:
-        write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False).encode())
+        write_atomically(path, json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
     return path
-
-
-def describe_comparison(facts: Mapping[str, Any]) -> list[str]:
-    """Return a comparison in five lines, counts before rates."""
-    unit, old, new = facts["counted"] + "s", facts["old"], facts["new"]
-    left = facts["left_out_seen_by_old"]
-    left_out = f"; {left} pictures left out, as the old model learned from their group" if left else ""
-    if not facts["n"]:
-        return [f"old against new: no {facts['counted']} that neither learned from{left_out}: nothing to compare"]
-    unknown = facts["classes_new_to_old"]
-    of_new = f"; classes new to the old model: {', '.join(unknown)}" if unknown else ""
-    if facts["good_class"] is None:
-        counted = f"{facts['n']} {unit}"
-        rows = [_row("sorted wrong", "wrong_class", facts["n"], unit, facts),
-                f"  rechecks:      {old['rechecks']} → {new['rechecks']}"]  # fmt: skip
-    else:
-        counted = f"{facts['n']} {unit} ({facts['n_good']} good, {facts['n_defect']} defect)"
-        rechecks = [one["rechecks_good"] + one["rechecks_defect"] for one in (old, new)]
-        aurocs = ["–" if one["auroc"] is None else f"{one['auroc']:.3f}" for one in (old, new)]
-        rows = [
-            _row("escapes", "escapes", facts["n_defect"], f"defect {unit}", facts),
-            _row("false rejects", "false_rejects", facts["n_good"], f"good {unit}", facts),
-            f"  rechecks:      {rechecks[0]} → {rechecks[1]}; AUROC {aurocs[0]} → {aurocs[1]}",
-        ]
-    return [f"old against new on {counted} that neither learned from{left_out}{of_new}:", *rows, _changes(facts)]
-
-
-def _row(title: str, name: str, n: int, noun: str, facts: Mapping[str, Any]) -> str:
-    counts = f"  {title + ':':<14} {facts['old'][name]} → {facts['new'][name]} of {n} {noun}"
-    bounds = [facts[one][f"{name}_upper95"] for one in ("old", "new")]
-    if None in bounds:
-        return f"{counts}: nothing can be said without such parts"
-    return f"{counts} (at most {100 * bounds[0]:.1f} % → {100 * bounds[1]:.1f} %, one-sided 95 %)"
-
-
-def _changes(facts: Mapping[str, Any]) -> str:
-    better, worse, changed = facts["better"], facts["worse"], facts["changed"]
-    if not changed:
-        return "  changed:       no verdict"
-    files = ", ".join(one["file"] for one in changed[:_MOST_NAMED])
-    more = ", ..." if len(changed) > _MOST_NAMED else ""
-    return (
-        f"  changed:       {len(changed)} verdicts, {better} to the better and {worse} to the worse "
-        f"(by chance alone p = {facts['chance']:.2f}): {files}{more}"
-    )

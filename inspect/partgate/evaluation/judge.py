@@ -1,10 +1,11 @@
 """A bundle's verdicts on labelled pictures: which pictures may be used, and what came out for each part."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from partgate.inference.inspector import Inspector, to_prediction
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 
 Progress = Callable[[str, int, int], None]
+_AHEAD = 2  # per thread: work that waits, so that none of them ever does; a whole folder at once would pile up
+_Work = TypeVar("_Work")
+_Done = TypeVar("_Done")
 _STRICTNESS = {Verdict.GOOD: 0, Verdict.RECHECK: 1, Verdict.REJECT: 2}
 
 
@@ -107,13 +111,26 @@ def judge_pictures(
     judged: list[Judged] = []
     unreadable: list[str] = []
     with ThreadPoolExecutor(threads) as pool:
-        for done, outcome in enumerate(pool.map(judge, pictures), start=1):
+        for done, outcome in enumerate(map_in_order(pool, judge, pictures, _AHEAD * threads), start=1):
             if isinstance(outcome, str):
                 unreadable.append(outcome)
             else:
                 judged.append(outcome)
             progress("judge", done, len(pictures))
     return _by_part(judged), unreadable
+
+
+def map_in_order(
+    pool: ThreadPoolExecutor, work: Callable[[_Work], _Done], items: Iterable[_Work], ahead: int
+) -> Iterator[_Done]:
+    """Give what comes of each item, in order, with never more than so many of them begun and not taken."""
+    begun: deque[Future[_Done]] = deque()
+    for item in items:
+        begun.append(pool.submit(work, item))
+        if len(begun) >= ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def _most_likely(inspector: Inspector, image: Image) -> Prediction:

@@ -1,50 +1,55 @@
-"""The report: counts, bounds and pictures of the worst mistakes, as JSON, one HTML file and a table of predictions."""
+"""The report: counts, bounds, curves and pictures of an evaluation, as JSON, one HTML file and a table."""
 
-import csv
 import hashlib
-import io
 import json
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from markupsafe import Markup
 
 from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder, data_sha256, read_folder
-from partgate.errors import DataError
+from partgate.errors import DataError, PartgateError
+from partgate.evaluation.agreed_limits import severity_of
+from partgate.evaluation.cost_curve import describe_cost
+from partgate.evaluation.curves import describe_curves
 from partgate.evaluation.judge import (
     Judged,
     Progress,
     Selection,
     check_classes,
-    is_escape,
-    is_false_reject,
     judge_pictures,
-    kind_of_mistake,
     select_pictures,
 )
-from partgate.evaluation.page import render_page
-from partgate.evaluation.rates import auroc, balanced_accuracy, confusion_matrix, upper_bound
-from partgate.evaluation.regions import count_regions, deciding_region, mark_region
+from partgate.evaluation.operating_points import PartScores
+from partgate.evaluation.page import FORMAT, render_page
+from partgate.evaluation.rates import balanced_accuracy, confusion_matrix
+from partgate.evaluation.regions import count_regions
 from partgate.evaluation.reliability import describe_reliability
-from partgate.imaging import encode_jpeg, read_picture
-from partgate.inference.bundle import Geometry
+from partgate.evaluation.report_agreed import Agreed, describe_agreed, find_agreed
+from partgate.evaluation.report_counts import (
+    count_by_class,
+    count_by_severity,
+    count_mistakes,
+    count_scores,
+    list_classes,
+)
+from partgate.evaluation.report_data import describe_data, describe_training
+from partgate.evaluation.report_pictures import fill_cells, list_worst, pick_examples
+from partgate.evaluation.report_table import write_predictions
+from partgate.evaluation.report_thumbnails import make_thumbnails
 from partgate.inference.inspector import Inspector
-from partgate.parts import Verdict
-from partgate.recipe import NO_GOOD_CLASS, recipe_path
+from partgate.pages.pdf import write_pdf
+from partgate.recipe import NO_GOOD_CLASS, Recipe, recipe_path
 
-REPORT_FORMAT = 1
-_BINS = 20
-_MOST_SHOWN = 24
-_THUMBNAIL_PX = 220
-_ORDER = {"escape": 0, "wrong_class": 1, "false_reject": 2, "recheck": 3}
+Appendix = Callable[[Mapping[str, Any]], Markup]
+"""Writes a further section of the page from the finished report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,21 @@ class Evaluation:
     """A finished evaluation."""
 
     report: Mapping[str, Any]
-    folder: Path  # where report.json, report.html and predictions.csv lie
+    files: tuple[Path, ...]  # the page, then its PDF where it was asked for; report.json and predictions.csv beside it
     notes: tuple[str, ...]
 
 
 def evaluate(
-    run_or_recipe: Path, data: Path, out: Path, *, language: str = "en", threads: int = 2, progress: Progress
+    run_or_recipe: Path,
+    data: Path,
+    out: Path,
+    *,
+    language: str = "en",
+    threads: int = 2,
+    limits: Path | None = None,
+    appendix: Appendix | None = None,
+    pdf: bool = False,
+    progress: Progress,
 ) -> Evaluation:
     """Judge a labelled folder by a recipe and write the report.
 
@@ -67,37 +81,62 @@ def evaluate(
         out: Folder for the report; made where it does not exist.
         language: ``en`` or ``de``: what the page shows first; both are in it.
         threads: Pictures judged at once.
+        limits: File of agreed limits to hold the result against.
+        appendix: Further section of the page; where it fails, the report is written without it.
+        pdf: Also write the page as PDF, in ``language`` alone.
         progress: Is told about each picture.
 
     Raises:
         DataError: If the data cannot be used, or trained the bundle.
-        ConfigError: If the recipe is wrong.
+        ConfigError: If the recipe or the file of limits is wrong.
         BundleError: If the bundle is damaged or not the pinned one.
+        PartgateError: If what a PDF needs is not installed.
     """
     inspector = Inspector.open(run_or_recipe)
-    good_class = inspector.recipe.good_class
-    folder = read_folder(data, good_class or NO_GOOD_CLASS, must_have_good=False)
+    recipe, known = inspector.recipe, inspector.bundle.manifest.classes
+    folder = read_folder(data, recipe.good_class or NO_GOOD_CLASS, must_have_good=False)
     check_classes(folder, inspector)
     selection = select_pictures(folder, inspector, run_or_recipe)
+    severities = {severity_of(picture) for picture in selection.pictures if picture.label != recipe.good_class}
+    agreed = find_agreed(limits, recipe, {*known, *folder.classes}, severities - {""})
     _make_folder(out)
     judged, unreadable = judge_pictures(selection.pictures, inspector, threads, progress)
     if not judged:
         raise DataError(f"{data}: none of {len(selection.pictures)} pictures can be read; first: {unreadable[0]}")
-    report = build_report(judged, inspector, folder, selection, unreadable)
-    report["recipe_sha256"] = hashlib.sha256(recipe_path(run_or_recipe).read_bytes()).hexdigest()
-    geometry = inspector.bundle.manifest.geometry
-    thumbnails = {
-        entry["file"]: _thumbnail(folder.folder / entry["file"], geometry, entry["region"]) for entry in report["worst"]
-    }
+    report = build_report(judged, inspector, folder, selection, unreadable, run_or_recipe, agreed)
+    thumbnails = make_thumbnails(report, folder.folder, inspector, threads, progress)
+    report["heat"] = thumbnails.heat
+
+    def write(section: Markup | None) -> tuple[Path, ...]:
+        page = render_page(report, thumbnails.plain, language, heated=thumbnails.heated, appendix=section)
+        return _write(out, report, write_predictions(judged, known), page, language if pdf else None)
+
+    try:
+        section = appendix(report) if appendix else None
+    except PartgateError:
+        write(None)  # what was judged is worth keeping
+        raise
+    files = write(section)
+    return Evaluation(report, files, folder.notes)
+
+
+def _write(
+    out: Path, report: Mapping[str, Any], predictions: bytes, page: str, pdf_language: str | None
+) -> tuple[Path, ...]:
+    """Write all files and return those to read."""
+    html, pdf = out / "report.html", out / "report.pdf"
     try:
         write_atomically(out / "report.json", json.dumps(report, indent=1, ensure_ascii=False).encode())
-        write_atomically(out / "predictions.csv", _predictions(judged, inspector.bundle.manifest.classes))
-        write_atomically(out / "report.html", render_page(report, thumbnails, language).encode())
+        write_atomically(out / "predictions.csv", predictions)
+        write_atomically(html, page.encode())
+        pdf.unlink(missing_ok=True)  # an older one would tell other numbers
+        if pdf_language is not None:
+            write_pdf(page, pdf_language, pdf)
     except OSError as error:
         raise DataError(
             f"{out}: the report cannot be written: {error.strerror}; name a folder with free space"
         ) from error
-    return Evaluation(report, out, folder.notes)
+    return (html,) if pdf_language is None else (html, pdf)
 
 
 def _make_folder(out: Path) -> None:
@@ -115,190 +154,68 @@ def build_report(
     folder: LabelledFolder,
     selection: Selection,
     unreadable: Sequence[str],
+    run_or_recipe: Path,
+    agreed: Agreed | None = None,
 ) -> dict[str, Any]:
     """Return everything the report says, as plain values; ``docs/report.md`` names the keys."""
-    recipe, manifest = inspector.recipe, inspector.bundle.manifest
-    good = recipe.good_class
-    truth = [one.picture.label for one in judged]
-    classes = [*manifest.classes, *sorted(set(truth) - set(manifest.classes))]
-    matrix = confusion_matrix(truth, [one.prediction.predicted_class for one in judged], classes)
+    recipe, known = inspector.recipe, inspector.bundle.manifest.classes
+    good, classes = recipe.good_class, list_classes(judged, known)
+    matrix = confusion_matrix(
+        [one.picture.label for one in judged], [one.prediction.predicted_class for one in judged], classes
+    )
+    severities = [severity_of(picture) for picture in selection.pictures if picture.label != good]
+    curves, cost = (None, None) if good is None else _describe_limits(judged, recipe)
+    area = curves["roc_area"] if curves else None
     return {
-        "format": REPORT_FORMAT,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "partgate": __version__,
-        "recipe": recipe.name,
+        **_head(inspector, selection, run_or_recipe, agreed),
         "classes": classes,
         "good_class": good,
         "confusion_matrix": matrix,
         "n": len(judged),
         "counted": "part" if any(one.picture.part for one in judged) else "picture",
-        **_verdict_counts(judged, good),
+        **count_mistakes(judged, good),
         "balanced_accuracy": balanced_accuracy(matrix),
-        "auroc": _auroc(judged, good),
-        "per_class": _per_class(judged, classes, matrix),
+        "auroc": None if area is None else area["value"],
+        "per_class": count_by_class(judged, good, known, matrix),
+        "per_severity": count_by_severity(judged, good, severities),
+        "agreed": describe_agreed(agreed, judged, recipe, known),
         "thresholds": {"recheck_from": recipe.decision.recheck_from, "reject_from": recipe.decision.reject_from},
         "limits_chosen": recipe.decision.chosen,
         "lanes": dict(recipe.lanes),
-        "bundle_sha256": inspector.bundle.sha256,
-        "bundle_id": inspector.bundle.id,
-        "data_sha256": data_sha256([picture for picture in selection.pictures]),
-        "data": {
-            "folder": folder.folder.resolve().name,
-            "pictures": len(selection.pictures),
-            "left_out": selection.left_out,
-            "split": "test_side" if selection.test_side else "all",
-            "groups": len({picture.group for picture in selection.pictures}) if folder.has_groups else None,
-            "unreadable": list(unreadable),
-        },
-        "training": {
-            "pictures": manifest.training.pictures,
-            "backbone": manifest.backbone.name,
-            "licence": manifest.backbone.licence,
-            "created_at": manifest.created_at.isoformat(timespec="seconds"),
-            "parts_or_groups": manifest.training.groups,
-            "groups_ignored": manifest.training.groups_ignored,
-            "seed": manifest.training.seed,
-        },
-        "regions": count_regions(judged, manifest.geometry, good),
-        "histogram": _histogram(judged, good),
+        "data": describe_data(folder, selection, judged, unreadable, run_or_recipe),
+        "training": describe_training(inspector, selection.pictures, run_or_recipe),
+        "regions": count_regions(judged, inspector.bundle.manifest.geometry, good),
+        "histogram": count_scores(judged, good),
+        "curves": curves,
+        "cost": cost,
         "reliability": describe_reliability(judged, good),
-        "worst": _worst(judged, good),
+        "worst": list_worst(judged, good),
+        "cells": fill_cells(judged, classes),
+        "examples": pick_examples(judged, good, classes),
     }
 
 
-def _verdict_counts(judged: Sequence[Judged], good: str | None) -> dict[str, Any]:
-    rechecks = [one for one in judged if one.decision.verdict is Verdict.RECHECK]
-    if good is None:
-        names = ("n_good", "n_defect", "escapes", "false_rejects", "rechecks_good", "rechecks_defect",
-                 "escapes_without_recheck", "false_rejects_without_recheck", *_RATES,
-                 *(f"{name}_upper95" for name in _RATES))  # fmt: skip
-        wrong = sum(kind_of_mistake(one, good) == "wrong_class" for one in judged)
-        return dict.fromkeys(names) | {"rechecks": len(rechecks), "wrong_class": wrong}
-    n_good = sum(one.picture.label == good for one in judged)
-    n_defect = len(judged) - n_good
-    escapes = sum(is_escape(one, good) for one in judged)
-    false_rejects = sum(is_false_reject(one, good) for one in judged)
-    rechecks_good = sum(one.picture.label == good for one in rechecks)
-    rechecks_defect = len(rechecks) - rechecks_good
-    # The band closed against the gate: a part that nobody rechecks would have gone the wrong way.
-    counts = {
-        "escape_rate": (escapes, n_defect),
-        "false_reject_rate": (false_rejects, n_good),
-        "escape_rate_without_recheck": (escapes + rechecks_defect, n_defect),
-        "false_reject_rate_without_recheck": (false_rejects + rechecks_good, n_good),
-        "recheck_rate_good": (rechecks_good, n_good),
-        "recheck_rate_defect": (rechecks_defect, n_defect),
-    }
-    rates = {name: k / n if n else None for name, (k, n) in counts.items()}
-    bounds = {f"{name}_upper95": upper_bound(k, n) if n else None for name, (k, n) in counts.items()}
+def _head(inspector: Inspector, selection: Selection, run_or_recipe: Path, agreed: Agreed | None) -> dict[str, Any]:
+    """Return what wrote the report, when, and the hashes of all that it rests on."""
     return {
-        "n_good": n_good,
-        "n_defect": n_defect,
-        "escapes": escapes,
-        "false_rejects": false_rejects,
-        "rechecks": len(rechecks),
-        "rechecks_good": rechecks_good,
-        "rechecks_defect": rechecks_defect,
-        "escapes_without_recheck": escapes + rechecks_defect,
-        "false_rejects_without_recheck": false_rejects + rechecks_good,
-        "wrong_class": None,
-        **rates,
-        **bounds,
+        "format": FORMAT,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "partgate": __version__,
+        "recipe": inspector.recipe.name,
+        "bundle_id": inspector.bundle.id,
+        "bundle_sha256": inspector.bundle.sha256,
+        "recipe_sha256": hashlib.sha256(recipe_path(run_or_recipe).read_bytes()).hexdigest(),
+        "data_sha256": data_sha256(selection.pictures),
+        "limits_sha256": agreed.sha256 if agreed else None,
     }
 
 
-_RATES = (
-    "escape_rate",
-    "false_reject_rate",
-    "escape_rate_without_recheck",
-    "false_reject_rate_without_recheck",
-    "recheck_rate_good",
-    "recheck_rate_defect",
-)
-
-
-def _auroc(judged: Sequence[Judged], good: str | None) -> float | None:
-    if good is None:
-        return None
-    scores = np.array([one.prediction.defect_score for one in judged])
-    finite = np.isfinite(scores)
-    return auroc(scores[finite], np.array([one.picture.label != good for one in judged])[finite])
-
-
-def _per_class(judged: Sequence[Judged], classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for i, name in enumerate(classes):
-        members = [one for one in judged if one.picture.label == name]
-        predicted = sum(row[i] for row in matrix)
-        verdicts = Counter(one.decision.verdict for one in members)
-        table[name] = {
-            "n": len(members),
-            "recall": matrix[i][i] / len(members) if members else None,
-            "precision": matrix[i][i] / predicted if predicted else None,
-            "good": verdicts[Verdict.GOOD],
-            "reject": verdicts[Verdict.REJECT],
-            "recheck": verdicts[Verdict.RECHECK],
-        }
-    return table
-
-
-def _histogram(judged: Sequence[Judged], good: str | None) -> dict[str, Any]:
-    edges = np.linspace(0, 1, _BINS + 1)
-
-    def counts(defect: bool) -> list[int]:
-        scores = [one.prediction.defect_score for one in judged if (one.picture.label != good) is defect]
-        return [int(n) for n in np.histogram([score for score in scores if score == score], edges)[0]]
-
-    return {"edges": [round(float(edge), 4) for edge in edges], "good": counts(False), "defect": counts(True)}
-
-
-def _worst(judged: Sequence[Judged], good: str | None) -> list[dict[str, Any]]:
-    mistakes = [(kind, one) for one in judged if (kind := kind_of_mistake(one, good))]
-
-    def rank(entry: tuple[str, Judged]) -> tuple[int, float]:
-        kind, one = entry
-        score = one.prediction.defect_score
-        return _ORDER[kind], score if kind in {"escape", "wrong_class"} else -score
-
-    return [
-        {
-            "file": one.picture.file,
-            "truth": one.picture.label,
-            "predicted_class": one.prediction.predicted_class,
-            "verdict": one.decision.verdict.name,
-            "reason": int(one.decision.reason),
-            "defect_score": _finite(one.prediction.defect_score),
-            "region": deciding_region(one),
-            "kind": kind,
-        }
-        for kind, one in sorted(mistakes, key=rank)[:_MOST_SHOWN]
-    ]
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None  # JSON knows no NaN
-
-
-def _thumbnail(path: Path, geometry: Geometry, region: str | None) -> bytes:
-    image = read_picture(path)
-    height, width = image.shape[:2]
-    scale = _THUMBNAIL_PX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-    return encode_jpeg(mark_region(small, height, width, geometry, region), quality=80)
-
-
-def _predictions(judged: Sequence[Judged], classes: Sequence[str]) -> bytes:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "part", "label", "verdict", "reason", "lane", "defect_score", "predicted_class",
-                    *(f"p_{name}" for name in classes), "region"])  # fmt: skip
-    for one in judged:
-        prediction = one.prediction
-        table.writerow([
-            one.picture.file, one.picture.part or "", one.picture.label, one.decision.verdict.name,
-            int(one.decision.reason), one.lane, f"{prediction.defect_score:.6f}", prediction.predicted_class,
-            *(f"{prediction.probabilities[name]:.6f}" for name in classes), deciding_region(one) or "",
-        ])  # fmt: skip
-    return text.getvalue().encode()
+def _describe_limits(judged: Sequence[Judged], recipe: Recipe) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return what other limits would do to all counted parts: both curves, and the cost curve."""
+    rule = recipe.decision
+    scores = np.array([one.prediction.defect_score for one in judged], float)
+    is_defect = np.array([one.picture.label != recipe.good_class for one in judged], bool)
+    curves = describe_curves(scores, is_defect, sorted({rule.recheck_from, rule.reject_from}))
+    rejected = np.where(np.isnan(scores), 1.0, scores)  # without a score a part is rejected whatever the limits
+    cost = describe_cost(PartScores(rejected, is_defect), rule, rule.recheck_from, rule.reject_from)
+    return curves, cost
