@@ -46,7 +46,10 @@ def test_no_id_stands_twice() -> None:
 
 
 def test_no_text_uses_words_that_the_field_reads_both_ways() -> None:
-    two_faced = re.compile(r"\b(TP|FP|TN|FN|OK|NG|NOK|pass|fail|anomal\w+|true positives?|Genauigkeit)\b")
+    two_faced = re.compile(
+        r"\b(TP|FP|TN|FN|TPR|FPR|OK|NG|NOK|pass|fail|anomal\w+|[Pp]ositiv(e[nrs]?|es)?|[Nn]egativ(e[nrs]?|es)?"
+        r"|(?<![Bb]alanced )[Aa]ccuracy|Genauigkeit)\b"
+    )
 
     found = {text_id: entry for text_id, entry in glossary.load_texts().items() if two_faced.search(str(dict(entry)))}
 

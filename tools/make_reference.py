@@ -1,8 +1,9 @@
-"""Write docs/reference/: every command and every key of every file, from the code itself.
+"""Write docs/reference/: every command, every key of every file and every term, from the code itself.
 
 Run: python tools/make_reference.py (a test fails where the files are out of date)
 """
 
+import unicodedata
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -15,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from partgate.cli.main import app
 from partgate.data.findings import Decisions
 from partgate.drivers import driver_config_class, driver_kinds
+from partgate.glossary import load_entries
 from partgate.recipe import Recipe
 from partgate.station.config import StationConfig
 from partgate.training.config import TrainingConfig
@@ -23,7 +25,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
@@ -31,7 +33,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Return file names and their text."""
-    return {"commands.md": _commands(), "files.md": _files()}
+    return {"commands.md": _commands(), "files.md": _files(), "glossary.md": _glossary()}
 
 
 def _commands() -> str:
@@ -86,6 +88,30 @@ def _files() -> str:
         for kind in driver_kinds(family):
             lines += [f"### `{family}` of kind `{kind}`", "", *_table(driver_config_class(family, kind)), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _glossary() -> str:
+    terms = {text_id: entry for text_id, entry in load_entries().items() if "definition" in entry}
+    lines = ["# Glossary", "", "Written from the product's texts by `tools/make_reference.py`. Norms were read through"]
+    lines += ["secondary sources: modelled on, never compliant.", ""]
+    heads = {
+        "en": ("English", "term", "German", "meaning", "formula", "source"),
+        "de": ("Deutsch", "Begriff", "Englisch", "Bedeutung", "Formel", "Quelle"),
+    }
+    for language, (title, *columns) in heads.items():
+        other = next(one for one in heads if one != language)
+        lines += [f"## {title}", "", f"| {' | '.join(columns)} | id |", "|---|---|---|---|---|---|"]
+        for text_id, entry in sorted(terms.items(), key=lambda one: _sort_key(one[1][language])):
+            formula = entry.get("formula", {}).get(language, "")
+            cells = (entry[language], entry[other], entry["definition"][language], formula, entry["source"])
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | `{text_id}` |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sort_key(term: str) -> str:
+    """Return a term as a dictionary orders it: umlauts as their vowels, capitals as small letters."""
+    return unicodedata.normalize("NFKD", term).encode("ascii", "ignore").decode().casefold()
 
 
 def _table(model: type[BaseModel]) -> list[str]:

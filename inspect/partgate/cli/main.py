@@ -10,7 +10,13 @@ import typer
 
 from partgate import __version__
 from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
+from partgate.cli.accept import accept, seal
+from partgate.cli.decide import decide
+from partgate.cli.compare import compare
 from partgate.cli.doctor import doctor
+from partgate.cli.msa import msa
+from partgate.cli.payback import payback
+from partgate.cli.plan import plan
 from partgate.errors import PartgateError
 
 app = typer.Typer(
@@ -23,7 +29,14 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(learning_curve.learning_curve)
+app.command()(decide)
 app.command()(predict.predict)
+app.command()(plan)
+app.command()(seal)
+app.command()(accept)
+app.command()(compare)
+app.command()(msa)
+app.command()(payback)
 app.command()(run.run)
 app.command()(doctor)
 app.command()(backbones.backbones)

@@ -72,10 +72,11 @@ def train(
 
 
 def _compare(old: Path, new: Path, data: Path) -> None:
-    from partgate.evaluation.comparison import compare_runs, describe_comparison, write_comparison
+    from partgate.evaluation.comparison import compare_gates, write_comparison
+    from partgate.evaluation.comparison_words import describe_comparison
 
     with shown_progress() as progress:
-        facts = compare_runs(old, new, data, progress=progress)
+        facts = compare_gates(old, new, data, keys=("old", "new"), progress=progress)
     path = write_comparison(facts, new)
     print("\n".join(describe_comparison(facts)))
     print(f"compared: {path}")
