@@ -27,8 +27,8 @@ from IPython.display import HTML, Image
 
 from partgate.data.folder import count_classes, read_folder
 from partgate.data.solar_cells import lay_out_solar_cells
-from partgate.evaluation.report import evaluate
 from partgate.imaging import encode_jpeg, read_picture
+from partgate.report.report import evaluate
 from partgate.training.config import load_training
 from partgate.training.loop import train
 

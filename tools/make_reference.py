@@ -4,6 +4,7 @@ Run: python tools/make_reference.py (a test fails where the files are out of dat
 """
 
 import unicodedata
+from decimal import Decimal
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -16,7 +17,9 @@ from pydantic_core import PydanticUndefined
 from partgate.cli.main import app
 from partgate.data.findings import Decisions
 from partgate.drivers import driver_config_class, driver_kinds
+from partgate.evaluation.agreed_limits import AgreedLimits
 from partgate.glossary import load_entries
+from partgate.payback.case import PaybackCase
 from partgate.recipe import Recipe
 from partgate.station.config import StationConfig
 from partgate.training.config import TrainingConfig
@@ -83,6 +86,8 @@ def _files() -> str:
         *_table(Recipe),
         "",
     ]
+    lines += ["## Agreed limits (`configs/limits/`)", "", *_table(AgreedLimits), ""]
+    lines += ["## Payback case (`configs/payback/`)", "", *_table(PaybackCase), ""]
     lines += ["## Station file (`configs/stations/`)", "", *_table(StationConfig), ""]
     for family in ("camera", "controller"):
         for kind in driver_kinds(family):
@@ -159,7 +164,15 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is not None and len(arguments) == 2:
         return f"{_type(arguments[0])} → {_type(arguments[1])}"
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", type(None): "null"}
+    names = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        Decimal: "number",
+        bool: "true or false",
+        Path: "path",
+        type(None): "null",
+    }
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 

@@ -15,7 +15,7 @@ def seal(
     out: Annotated[Path, typer.Option("--out", help="JSON file to write; it must not exist.")],
 ) -> None:
     """Write down which parts an acceptance will judge, before anyone judges them."""
-    from partgate.proof.seal import read_test_folder, seal_now, write_seal
+    from partgate.acceptance.seal import read_test_folder, seal_now, write_seal
 
     folder = read_test_folder(data)
     sealed = seal_now(folder.pictures)
@@ -44,8 +44,8 @@ def accept(
     ] = None,
 ) -> None:
     """Judge sealed parts against agreed limits; exit code 0 passed, 3 failed, 4 not shown."""
-    from partgate.proof.acceptance import accept as judge
-    from partgate.proof.acceptance_page import say_results
+    from partgate.acceptance.acceptance import accept as judge
+    from partgate.acceptance.page import say_results
 
     with shown_progress() as progress:
         done = judge(

@@ -16,8 +16,8 @@ def compare(
     lang: Annotated[Literal["en", "de"], typer.Option(help="What the page shows first; both are in it.")] = "en",
 ) -> None:
     """Put the same parts through two gates: what changes, and whether it is more than chance."""
+    from partgate.compare.compare import compare as put_through_both
     from partgate.evaluation.comparison_words import describe_comparison
-    from partgate.proof.compare import compare as put_through_both
 
     with shown_progress() as progress:
         result = put_through_both(first, second, data, out, language=lang, progress=progress)

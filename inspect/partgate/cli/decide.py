@@ -43,8 +43,8 @@ def decide(
 
     What is not named here is taken from the recipe.
     """
-    from partgate.evaluation.decide import Order, gather_evidence, set_rule
-    from partgate.evaluation.decide_outcome import choose_rule, merge_wishes
+    from partgate.decide.decide import Order, gather_evidence, set_rule
+    from partgate.decide.outcome import choose_rule, merge_wishes
     from partgate.recipe import load_recipe, recipe_path
 
     if (who is None) != (why is None):

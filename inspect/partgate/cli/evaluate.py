@@ -9,7 +9,7 @@ import typer
 from partgate.cli.progress import shown_progress
 
 if TYPE_CHECKING:
-    from partgate.evaluation.report import Appendix
+    from partgate.report.report import Appendix
 
 
 def evaluate(
@@ -26,8 +26,8 @@ def evaluate(
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf (needs partgate[pdf]).")] = False,
 ) -> None:
     """Judge labelled pictures that the bundle has not seen, and write the report."""
-    from partgate.evaluation.report import evaluate as judge
-    from partgate.evaluation.summary import summarise
+    from partgate.report.report import evaluate as judge
+    from partgate.report.summary import summarise
 
     appendix = None if payback is None else _payback_section(payback)
     with shown_progress() as progress:
@@ -46,10 +46,10 @@ def _payback_section(file: Path) -> "Appendix":
     """Return what writes the payback into the report; a wrong case is refused before any picture is judged."""
     from markupsafe import Markup
 
-    from partgate.proof.payback import work_out
-    from partgate.proof.payback_case import load_case
-    from partgate.proof.payback_page import render_section
-    from partgate.proof.payback_rates import rates_from_report
+    from partgate.payback.case import load_case
+    from partgate.payback.page import render_section
+    from partgate.payback.payback import work_out
+    from partgate.payback.rates import rates_from_report
 
     case = load_case(file)
 

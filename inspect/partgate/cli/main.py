@@ -11,8 +11,8 @@ import typer
 from partgate import __version__
 from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
 from partgate.cli.accept import accept, seal
-from partgate.cli.decide import decide
 from partgate.cli.compare import compare
+from partgate.cli.decide import decide
 from partgate.cli.doctor import doctor
 from partgate.cli.msa import msa
 from partgate.cli.payback import payback

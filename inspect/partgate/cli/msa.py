@@ -52,10 +52,10 @@ def msa(
     if template is not None:
         _prepare(template, parts, runs, appraiser or [], seed, lang)
         return
-    from partgate.proof.msa import analyse
-    from partgate.proof.msa_input import read_study
-    from partgate.proof.msa_page import PAGE_FILE, write_msa
-    from partgate.proof.msa_summary import summarise
+    from partgate.msa.input import read_study
+    from partgate.msa.msa import analyse
+    from partgate.msa.page import PAGE_FILE, write_msa
+    from partgate.msa.summary import summarise
 
     sheets = study or []
     with shown_progress() as progress:
@@ -81,7 +81,7 @@ def msa(
 
 
 def _prepare(folder: Path, parts: int, runs: int, appraisers: list[str], seed: int, language: str) -> None:
-    from partgate.proof.msa_sheets import REFERENCE_FILE, write_template
+    from partgate.msa.sheets import REFERENCE_FILE, write_template
 
     sheets = write_template(folder, parts, runs, appraisers, seed, language)
     print(f"{sheets} sheets in {folder}: one for each appraiser and run, each in an order of its own")

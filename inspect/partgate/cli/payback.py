@@ -17,16 +17,16 @@ def payback(
     """Work out the months to pay back as a range from the bounds of measured rates, and what moves it most."""
     if (file is None) == (example is None):
         raise typer.BadParameter("give a case FILE, or --example FILE to write one")
-    from partgate.proof.payback import measured_of, work_out
-    from partgate.proof.payback_case import load_case, write_example
+    from partgate.payback.case import load_case, write_example
+    from partgate.payback.payback import measured_of, work_out
 
     if example is not None:
         write_example(example)
         print(f"written: {example}; put in your numbers, then: partgate payback {example} --out FOLDER")
         return
     assert file is not None  # one of the two is given
-    from partgate.proof.payback_page import PAGE_FILE, write_payback
-    from partgate.proof.payback_words import summarise
+    from partgate.payback.page import PAGE_FILE, write_payback
+    from partgate.payback.words import summarise
 
     case = load_case(file)
     found = work_out(case, measured_of(case, str(file)))

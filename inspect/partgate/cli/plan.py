@@ -19,8 +19,8 @@ def plan(
     lang: Annotated[Literal["en", "de"], typer.Option(help="Language of what is printed.")] = "en",
 ) -> None:
     """Say how many different defect and good parts show that agreed limits are kept."""
+    from partgate.acceptance.plan import check_options, describe_plan, plan_test
     from partgate.glossary import text
-    from partgate.proof.plan import check_options, describe_plan, plan_test
 
     wanted = {"escape": (escape_rate, errors), "false_reject": (false_reject_rate, false_reject_errors)}
     named = {f"{kind}_rate": limit for kind, (limit, _) in wanted.items() if limit is not None}

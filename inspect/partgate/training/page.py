@@ -19,7 +19,6 @@ from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
-from partgate.evaluation.charts import histogram_svg, rate_svg
 from partgate.glossary import (
     check_language,
     format_percent,
@@ -29,6 +28,7 @@ from partgate.inference.bundle import Geometry
 from partgate.models.export import LARGEST_DIFFERENCE
 from partgate.pages.bilingual import Bilingual, drawing, phrase
 from partgate.pages.frame import render, written_number, written_percent, written_score
+from partgate.report.charts import histogram_svg, rate_svg
 from partgate.training.curves import TENSORBOARD_FOLDER
 from partgate.training.judged import cross_validated
 from partgate.training.outcome import Story

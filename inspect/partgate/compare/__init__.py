@@ -1,0 +1,1 @@
+"""Two gates on the same parts: what changed, and whether it could be chance."""

@@ -1,1 +1,0 @@
-"""What a quality manager signs: plan, acceptance, agreement of appraisers, payback, comparison."""
