@@ -257,7 +257,7 @@ def test_unknown_language_is_refused(report_of: Report) -> None:
 
 def read_templates() -> list[str]:
     """Return the sources of all templates that make the report's page."""
-    found = [file for file in files("partgate.evaluation").iterdir() if file.name.endswith(".j2")]
+    found = [file for file in files("partgate.report").iterdir() if file.name.endswith(".j2")]
     assert len(found) > 5
     return [file.read_text(encoding="utf-8") for file in found]
 
