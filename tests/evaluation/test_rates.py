@@ -58,6 +58,19 @@ def test_one_event_more_never_gives_a_smaller_bound(count: tuple[int, int]) -> N
     assert lower_bound(k, n + 1) <= lower_bound(k + 1, n + 1)
 
 
+@pytest.mark.parametrize("n", [5, 20, 59, 149])
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.1, 0.5, 0.93])
+def test_bounds_cover_the_true_rate_in_at_least_95_of_100_tests(n: int, rate: float) -> None:
+    # Not simulated but summed up: every outcome that a test of n parts can have, with its chance.
+    chances = binom.pmf(np.arange(n + 1), n, rate)
+
+    above = sum(chance for k, chance in enumerate(chances) if upper_bound(k, n) >= rate)
+    below = sum(chance for k, chance in enumerate(chances) if lower_bound(k, n) <= rate)
+
+    assert above >= 0.95 - 1e-9
+    assert below >= 0.95 - 1e-9
+
+
 def test_bounds_by_hand() -> None:
     assert upper_bound(0, 1) == pytest.approx(0.95)  # 1 - p = 0.05
     assert upper_bound(0, 2) == pytest.approx(1 - 0.05**0.5)

@@ -104,7 +104,9 @@ def test_misfit_is_told_by_count_and_first_name(tmp_path: Path):
 def test_file_without_the_counters_of_batch_norm_fits(tmp_path: Path):
     state = {name: value for name, value in weights_of("resnet18").items() if "num_batches" not in name}
 
-    load("resnet18", tmp_path / "weights.pth", state)
+    loaded = load("resnet18", tmp_path / "weights.pth", state).state_dict()
+
+    assert all(torch.equal(value, loaded[name]) for name, value in state.items())
 
 
 def padding_networks() -> dict[str, nn.Module]:
