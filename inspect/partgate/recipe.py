@@ -38,6 +38,10 @@ class BundlePin(Settings):
     )
 
 
+HASH_DIGITS = 16
+"""Of a picture's hash, as a recipe keeps it: enough to know a picture again among all that a plant can take."""
+
+
 class ChosenOn(Settings):
     """The parts that limits rest on: nobody can prove anything on these parts any more."""
 
@@ -47,6 +51,10 @@ class ChosenOn(Settings):
         default=(), description="first 16 digits of the hash of each picture; empty: those that the bundle names"
     )
     how: str = Field(default="", description="where their scores come from, in words")
+
+    def holds(self, sha256: str) -> bool:
+        """Tell whether a picture, by its hash, is one of them."""
+        return sha256[:HASH_DIGITS] in self.picture_sha256
 
 
 class EarlierLimits(Settings):

@@ -14,9 +14,7 @@ from partgate.evaluation.agreed_limits import AgreedLimits, refuse_unknown_names
 from partgate.evaluation.judge import Judged, Progress, judge_pictures
 from partgate.inference.inspector import Inspector, to_prediction
 from partgate.parts import Decision, Reason, Verdict
-from partgate.recipe import recipe_path
-
-_DIGITS_CHOSEN_ON = 16  # of each hash in a recipe's decision.chosen_on
+from partgate.recipe import HASH_DIGITS, recipe_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +39,15 @@ def refuse_known_pictures(folder: LabelledFolder, inspector: Inspector) -> None:
     chosen_on = inspector.recipe.decision.chosen_on
     bundle = inspector.bundle
     trained = set(bundle.manifest.training.picture_sha256)
-    chose = set(chosen_on.picture_sha256) if chosen_on else set()
     roles = {
         f"trained bundle {bundle.id[:12]}": [one for one in folder.pictures if one.sha256 in trained],
         f"chose the limits of recipe '{inspector.recipe.name}'": [
-            one for one in folder.pictures if one.sha256[:_DIGITS_CHOSEN_ON] in chose
+            one for one in folder.pictures if chosen_on is not None and chosen_on.holds(one.sha256)
         ],
     }
     lines = [
         f"{folder.folder}: {len(found)} of {len(folder.pictures)} pictures {role}, e.g. {found[0].file!r} "
-        f"(SHA-256 {found[0].sha256[:_DIGITS_CHOSEN_ON]}…)"
+        f"(SHA-256 {found[0].sha256[:HASH_DIGITS]}…)"
         for role, found in roles.items()
         if found
     ]

@@ -24,11 +24,8 @@ from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import Bundle, open_pinned
 from partgate.inference.inspector import Inspector
 from partgate.parts import Reason
-from partgate.recipe import ChosenOn, EarlierLimits, Limits, Recipe, recipe_path, save_recipe
+from partgate.recipe import HASH_DIGITS, ChosenOn, EarlierLimits, Limits, Recipe, recipe_path, save_recipe
 from partgate.wishes import Wishes
-
-HASH_DIGITS = 16
-"""Of a picture's hash, as a recipe keeps it: enough to know a picture again among any that a plant can take."""
 
 
 @dataclass(frozen=True, slots=True)

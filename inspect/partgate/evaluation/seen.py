@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from partgate.data.folder import Picture
 from partgate.data.split import SPLIT_FILE, Standing, read_standings
 from partgate.inference.inspector import Inspector
+from partgate.recipe import ChosenOn
 
-_DIGITS = 16  # of each hash in a recipe's decision.chosen_on
 _NUMBERED_ANEW = "look-alike "  # such names mean another group in each run
 
 
@@ -16,12 +16,12 @@ class Seen:
     """The pictures that had a say in one gate."""
 
     learned: frozenset[str]  # hashes of training and validation pictures
-    chose_limits: frozenset[str]  # first digits of hashes
+    chosen_on: ChosenOn | None  # of the recipe
     standings: Mapping[str, Standing]  # of the run that made the bundle; empty where its split.csv is not beside it
 
     def had_a_say(self, sha256: str) -> bool:
         """Tell whether this very picture was learned from or chose the limits."""
-        return sha256 in self.learned or sha256[:_DIGITS] in self.chose_limits
+        return sha256 in self.learned or (self.chosen_on is not None and self.chosen_on.holds(sha256))
 
 
 def seen_by(inspector: Inspector) -> Seen:
@@ -34,8 +34,7 @@ def seen_by(inspector: Inspector) -> Seen:
     standings = read_standings(split) if split.is_file() else {}
     learned = set(inspector.bundle.manifest.training.picture_sha256)
     learned |= {sha256 for sha256, one in standings.items() if one.side != "test"}
-    chosen_on = inspector.recipe.decision.chosen_on
-    return Seen(frozenset(learned), frozenset(chosen_on.picture_sha256 if chosen_on else ()), standings)
+    return Seen(frozenset(learned), inspector.recipe.decision.chosen_on, standings)
 
 
 def known_pictures(pictures: Sequence[Picture], gates: Sequence[Seen]) -> list[frozenset[str]]:

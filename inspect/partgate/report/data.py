@@ -17,7 +17,6 @@ from partgate.inference.inspector import Inspector
 _FACTS_FILE = "training.json"  # of a run folder
 _DATE_COLUMNS = ("date", "datum", "day", "tag", "captured_at", "recorded_at", "taken_at", "timestamp", "aufgenommen")
 _GERMAN_DATE = "%d.%m.%Y"
-_HASH_DIGITS = 16  # of each picture that chose the limits
 
 
 def describe_data(
@@ -62,7 +61,6 @@ def describe_training(inspector: Inspector, pictures: Sequence[Picture], run: Pa
         run: Run folder or recipe; only a run folder tells the sides of the split.
     """
     manifest, chosen_on = inspector.bundle.manifest, inspector.recipe.decision.chosen_on
-    chose = set(chosen_on.picture_sha256) if chosen_on else set()
     return {
         "folder": manifest.training.folder,
         "pictures": manifest.training.pictures,
@@ -75,7 +73,9 @@ def describe_training(inspector: Inspector, pictures: Sequence[Picture], run: Pa
         "seed": manifest.training.seed,
         "sides": _describe_sides(run, is_known=not manifest.training.groups_ignored),
         "limits_chosen_on": None if chosen_on is None else {"parts": chosen_on.parts, "pictures": chosen_on.pictures},
-        "test_pictures_that_chose_the_limits": sum(picture.sha256[:_HASH_DIGITS] in chose for picture in pictures),
+        "test_pictures_that_chose_the_limits": sum(
+            chosen_on is not None and chosen_on.holds(picture.sha256) for picture in pictures
+        ),
     }
 
 
