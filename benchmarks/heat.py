@@ -177,7 +177,7 @@ def main() -> None:
             run = Path(folder) / "run"
             train(data.config(settings.preset, seed), run, lambda step, done, total: None)
             inspector = Inspector.open(run)
-            test = select_pictures(data.folder, inspector, run).pictures
+            test = select_pictures(data.folder, inspector).pictures
             defects = [picture for picture in test if picture.label != data.folder.good_class]
             pictures += len(defects)
             for kind, rows in found.items():

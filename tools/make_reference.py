@@ -46,6 +46,11 @@ def _commands() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _as_shown(text: str | None) -> str:
+    r"""Return a help text without the sign that keeps ``\[`` from being read as markup."""
+    return (text or "").replace("\\[", "[")
+
+
 def _command(command: Any, name: str) -> list[str]:
     lines = []
     subcommands = getattr(command, "commands", None)
@@ -53,7 +58,7 @@ def _command(command: Any, name: str) -> list[str]:
         lines += [
             f"## `{name}`",
             "",
-            command.help or "",
+            _as_shown(command.help),
             "",
             "| argument or option | meaning | default |",
             "|---|---|---|",
@@ -66,7 +71,7 @@ def _command(command: Any, name: str) -> list[str]:
             annotation = parameter.type_descriptor.annotation
             choices = get_args(annotation) if get_origin(annotation) is Literal else ()
             named = f" One of: {', '.join(map(str, choices))}." if choices else ""
-            lines.append(f"| `{spelled}` | {getattr(parameter, 'help', '') or ''}{named} | {default} |")
+            lines.append(f"| `{spelled}` | {_as_shown(getattr(parameter, 'help', ''))}{named} | {default} |")
         return [*lines, ""]
     for sub in sorted(subcommands):
         lines += _command(subcommands[sub], f"{name} {sub}")

@@ -1,5 +1,6 @@
 """YAML file → checked settings: every problem at once, with file, key, value and the nearest known key."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from pydantic import ValidationInfo as Info
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
-from partgate.errors import ConfigError
+from partgate.errors import ConfigError, DataError
 
 _KNOWN_ERROR_TYPES = frozenset(get_args(ErrorType))
 # Where pydantic names Python classes.
@@ -104,11 +105,22 @@ def read_yaml(path: Path) -> Any:
     Raises:
         ConfigError: If the file is missing, is no text, or is no YAML; the line is named.
     """
+    return _parse(_read(path), path)
+
+
+def _read(path: Path) -> bytes:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file"]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
+
+
+def _parse(content: bytes, path: Path) -> Any:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
     try:
         return yaml.load(text, _EachKeyOnce)  # a safe loader, with one rule more
@@ -128,7 +140,22 @@ def load_config(path: Path, model: type[SettingsT]) -> SettingsT:
     Raises:
         ConfigError: If anything is wrong; all problems at once, one line each.
     """
-    return check_settings(read_yaml(path), model, source=str(path), folder=path.parent)
+    return load_hashed(path, model)[0]
+
+
+def load_hashed(path: Path, model: type[SettingsT]) -> tuple[SettingsT, str]:
+    """Return the settings of a YAML file and the SHA-256 of the very bytes they were read from.
+
+    Args:
+        path: File to read; paths in it are meant from its folder.
+        model: What it must be.
+
+    Raises:
+        ConfigError: If anything is wrong; all problems at once, one line each.
+    """
+    content = _read(path)
+    settings = check_settings(_parse(content, path), model, source=str(path), folder=path.parent)
+    return settings, hashlib.sha256(content).hexdigest()
 
 
 def check_settings(data: Any, model: type[SettingsT], *, source: str, folder: Path) -> SettingsT:
@@ -165,6 +192,20 @@ def _sentence(source: str, problem: Mapping[str, Any]) -> str:
     if isinstance(value, dict) or ", got " in message:
         return f"{where}: {message}"
     return f"{where}: {message}, got {'nothing' if value is None else repr(value)}"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results where it does not exist, before the long part begins.
+
+    Raises:
+        DataError: If it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be made: {error.strerror}; name a writable folder") from error
+    if not os.access(path, os.W_OK):
+        raise DataError(f"{path}: is not writable; name another folder")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -117,6 +117,16 @@ def format_time(moment: datetime, language: str) -> str:
     return text("time", language, **{name: moment.strftime(pattern) for name, pattern in parts.items()})
 
 
+def count_of(n: int, noun: str) -> str:
+    """Return a count with its English noun, for the screen.
+
+    Example:
+        >>> count_of(1, "false reject"), count_of(0, "false reject")
+        ('1 false reject', '0 false rejects')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def printable(name: str) -> str:
     r"""Return a name from outside as one honest line.
 

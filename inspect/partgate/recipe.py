@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from partgate.configfile import RelativePath, Settings, dump_yaml, load_config, write_atomically
+from partgate.configfile import RelativePath, Settings, dump_yaml, load_hashed, write_atomically
 from partgate.decision import DecisionRule
 from partgate.errors import ConfigError
 from partgate.imaging import Region
@@ -45,10 +45,14 @@ HASH_DIGITS = 16
 class ChosenOn(Settings):
     """The parts that limits rest on: nobody can prove anything on these parts any more."""
 
-    parts: int = Field(ge=0, description="different parts")
+    parts: int = Field(ge=0, description="different parts, or pictures where it is not known which show the same part")
+    counted: Literal["part", "picture"] = Field(default="part", description="which of the two")
     pictures: int = Field(ge=0, description="pictures of them")
     picture_sha256: tuple[str, ...] = Field(
         default=(), description="first 16 digits of the hash of each picture; empty: those that the bundle names"
+    )
+    groups: tuple[str, ...] = Field(
+        default=(), description="their parts and groups, where named: other pictures of these are known too"
     )
     how: str = Field(default="", description="where their scores come from, in words")
 
@@ -63,6 +67,7 @@ class EarlierLimits(Settings):
     recheck_from: float
     reject_from: float
     chosen: str = ""
+    chosen_on: ChosenOn | None = None
     set_by: str | None = None
     set_at: datetime | None = None
     why: str | None = None
@@ -87,6 +92,19 @@ class Limits(Wishes):
     def _in_order(self) -> Self:
         DecisionRule(self.recheck_from, self.reject_from)
         return self
+
+    def rests_on(self, sha256: str) -> bool:
+        """Tell whether these limits, or those before them, were chosen on a picture, by its hash."""
+        return any(one.holds(sha256) for one in self._ever_chosen_on)
+
+    @property
+    def groups_rested_on(self) -> frozenset[str]:
+        """Return the named parts and groups that these limits, or those before them, were chosen on."""
+        return frozenset(group for one in self._ever_chosen_on for group in one.groups)
+
+    @property
+    def _ever_chosen_on(self) -> list[ChosenOn]:
+        return [one for one in (self.chosen_on, *(one.chosen_on for one in self.earlier)) if one is not None]
 
     def rule(self) -> DecisionRule:
         """Return the rule these limits mean."""
@@ -242,4 +260,13 @@ def load_recipe(run_or_recipe: Path) -> Recipe:
     Raises:
         ConfigError: If there is none or it is wrong; every problem at once.
     """
-    return load_config(recipe_path(run_or_recipe), Recipe)
+    return load_hashed_recipe(run_or_recipe)[0]
+
+
+def load_hashed_recipe(run_or_recipe: Path) -> tuple[Recipe, str]:
+    """Return the recipe of a run folder or of a file, and the SHA-256 of the very bytes it was read from.
+
+    Raises:
+        ConfigError: If there is none or it is wrong; every problem at once.
+    """
+    return load_hashed(recipe_path(run_or_recipe), Recipe)

@@ -1,5 +1,7 @@
 """What limits are to achieve: the least cost, a wanted rate, or a promise about future parts."""
 
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -7,25 +9,37 @@ from pydantic import BeforeValidator, Field, model_validator
 from partgate.configfile import Settings
 
 
-def ask_for_a_fraction(value: object) -> object:
-    """Refuse a rate that looks like percent, and say what it would be as a fraction.
+def ask_for_a_fraction(value: object, *, zero: bool = False, one: bool = False) -> object:
+    """Refuse what is no fraction, and ask what was meant where it looks like percent.
+
+    Args:
+        value: As the user wrote it; what is no number at all is left to others to refuse.
+        zero: None at all is a possible answer.
+        one: All is a possible answer; else a bare 1 is asked about like every other percentage.
 
     Raises:
-        ValueError: If it lies above 1.
+        ValueError: If it is not between 0 and 1.
 
     Example:
         >>> ask_for_a_fraction(5)
         Traceback (most recent call last):
         ValueError: must be a fraction between 0 and 1, got 5: is 5 % meant? That is 0.05
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and 1 < value <= 100:
-        raise ValueError(
-            f"must be a fraction between 0 and 1, got {value:g}: is {value:g} % meant? That is {value / 100:g}"
-        )
-    return value
+    if isinstance(value, str):
+        raise ValueError(f"must be a fraction such as 0.05 (that is 5 %), got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    if 0 < value < 1 or (zero and value == 0) or (one and value == 1):
+        return value
+    question = "0.05 is 5 %"
+    if 1 <= value < 100 or (one and value == 100):
+        question = f"is {value:g} % meant? That is {value / 100:g}"
+    elif value == 0:
+        question = "it must be above 0; name the smallest that matters"
+    raise ValueError(f"must be a fraction between 0 and 1, got {value:g}: {question}")
 
 
-Rate = Annotated[float, BeforeValidator(ask_for_a_fraction), Field(ge=0, le=1)]
+Rate = Annotated[float, BeforeValidator(partial(ask_for_a_fraction, zero=True, one=True)), Field(ge=0, le=1)]
 Share = Annotated[float, BeforeValidator(ask_for_a_fraction), Field(gt=0, lt=1)]
 
 

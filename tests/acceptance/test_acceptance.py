@@ -1,15 +1,20 @@
-"""An acceptance: its verdict, and how parts, rechecks, unreadable pictures, classes and severities are counted."""
+"""An acceptance: its verdict, and how parts, rechecks, broken files, classes and severities are counted."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from partgate.acceptance import acceptance
 from partgate.acceptance.acceptance import Acceptance
+from partgate.acceptance.seal import Seal
+from partgate.data.folder import Picture
 from partgate.errors import ConfigError, DataError
+from partgate.inference.bundle import Geometry
 
 MakeFolder = Callable[..., Path]
+MakeRun = Callable[..., Path]
 Judge = Callable[..., Acceptance]
 RECHECK, REJECT = 130, 200  # of the made gate: brightness / 255, recheck from 0.4, reject from 0.6
 
@@ -57,38 +62,53 @@ def test_pictures_of_one_part_count_once_and_the_strictest_decides(make_grey_fol
     assert (record["results"][0]["events"], record["results"][0]["parts"]) == (1, 2)
 
 
-def test_unreadable_picture_is_not_decidable_and_listed(make_grey_folder: MakeFolder, judge: Judge):
-    data = make_grey_folder({"defect": [REJECT, REJECT], "good": [10, 10]})
-    for name in ("defect/001.png", "good/001.png"):
-        (data / name).write_bytes(b"no picture " + name.encode())
-
-    record = judge(data, "escape_rate: 0.9\nrecheck_rate: 0.9").record
-
-    assert record["counts"]["defect"] == {"good": 0, "recheck": 1, "reject": 1}
-    assert record["counts"]["good"] == {"good": 1, "recheck": 1, "reject": 0}
-    assert [line.split(":")[0] for line in record["unreadable"]] == ["defect/001.png", "good/001.png"]
-    assert [one["reason"] for one in record["mistakes"]] == [4, 4]
-
-
-@pytest.mark.parametrize(("other", "verdict"), [(10, "recheck"), (REJECT, "reject")], ids=["good", "rejected"])
-def test_part_with_an_unreadable_picture_is_never_good(
-    make_grey_folder: MakeFolder, judge: Judge, other: int, verdict: str
+def test_broken_files_prove_nothing_and_are_named_before_anything_is_judged(
+    make_grey_folder: MakeFolder, judge: Judge, tmp_path: Path
 ):
-    data = make_grey_folder({"defect": [other, 10]})
-    (data / "defect/001.png").write_bytes(b"no picture")
-    (data / "labels.csv").write_text("file,label,part\ndefect/000.png,defect,P\ndefect/001.png,defect,P\n")
+    data = make_grey_folder({"defect": [REJECT] * 25, "good": [10]})
+    for path in (data / "defect").iterdir():
+        path.write_bytes(b"no picture " + path.name.encode())
 
-    record = judge(data, "escape_rate: 0.9").record
-
-    assert record["counts"]["defect"] == {"good": 0, "recheck": 0, "reject": 0} | {verdict: 1}
-
-
-def test_folder_without_one_readable_picture_is_refused(make_grey_folder: MakeFolder, judge: Judge):
-    data = make_grey_folder({"defect": [10]})
-    (data / "defect/000.png").write_bytes(b"no picture")
-
-    with pytest.raises(DataError, match="none of 1 pictures can be read"):
+    with pytest.raises(DataError) as caught:
         judge(data, "escape_rate: 0.9")
+
+    text = str(caught.value)
+    assert "25 pictures cannot be read; a broken file proves nothing" in text
+    assert "000.png: " in text
+    assert "019.png: " in text
+    assert "020.png: " not in text
+    assert "... and 5 more" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_picture_that_breaks_while_it_is_judged_leaves_no_record(
+    make_grey_folder: MakeFolder, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = make_grey_folder({"defect": [REJECT, REJECT]})
+    seal_into = acceptance.seal_now
+
+    def seal_and_break(pictures: Sequence[Picture]) -> Seal:
+        (data / "defect/001.png").write_bytes(b"no picture")
+        return seal_into(pictures)
+
+    monkeypatch.setattr(acceptance, "seal_now", seal_and_break)
+
+    with pytest.raises(DataError, match="1 pictures cannot be read"):
+        judge(data, "escape_rate: 0.9")
+
+    assert not (tmp_path / "out/acceptance.json").exists()
+
+
+def test_picture_too_small_for_the_region_is_rechecked_as_on_the_line(
+    make_grey_folder: MakeFolder, make_run: MakeRun, judge: Judge, tmp_path: Path
+):
+    geometry = Geometry(region=(0, 0, 40, 41), height_px=32, width_px=32)  # the pictures are 40 px high
+    run = make_run(tmp_path / "other", manifest={"geometry": geometry})
+
+    record = judge(make_grey_folder({"defect": [REJECT]}), "escape_rate: 0.9", gate=run).record
+
+    assert record["counts"]["defect"] == {"good": 0, "recheck": 1, "reject": 0}
+    assert record["parts"][0]["defect_score"] is None
 
 
 def test_class_that_the_bundle_does_not_know_is_a_defect_of_its_own_row(make_grey_folder: MakeFolder, judge: Judge):

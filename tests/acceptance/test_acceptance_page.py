@@ -34,13 +34,14 @@ def make_record(**changes: object) -> dict[str, Any]:
         "created_at": "2026-11-23T10:00:00+00:00", "partgate": "0.1", "verdict": "not_shown", "results": [result()],
         "agreed": {"name": "cover", "agreed_by": ["A", "B"], "agreed_on": "2026-11-20", "confidence": 0.95,
                    "rechecks": "escape", "rechecks_good": "false_reject", "recheck_rate": None},
-        "recipe": {"name": "cover-4", "recheck_from": 0.4, "reject_from": 0.6,
+        "recipe": {"name": "cover-4", "recheck_from": 0.4, "reject_from": 0.6, "chosen": "",
+                   "limits_set": {"by": None, "at": None, "why": None},
                    "chosen_on": {"parts": 31, "pictures": 60, "how": ""}},
         "training": {"pictures": 200, "groups": 100, "folder": "parts"}, "signed_by": [], "folder": "new parts",
         "counts": {"good": NO_VERDICTS, "defect": NO_VERDICTS | {"reject": 50}, "classes": {}, "severities": {}},
         "material": MATERIAL, "seal": {"sealed_at": "2026-11-22T09:00:00+00:00", "before": True},
         "sha256": {name: "ab" * 32 for name in ("data", "seal", "bundle_id", "bundle_file", "recipe", "limits")},
-        "unreadable": [], "mistakes": [],
+        "mistakes": [],
     }  # fmt: skip
     return record | changes
 
@@ -66,6 +67,16 @@ def test_verdict_is_a_word_and_a_sign_in_both_languages(verdict: str, english: s
 
     assert read(page, "en").count(english) == 2
     assert read(page, "de").count(german) == 2
+
+
+def test_who_set_the_limits_when_why_and_by_which_wish_is_said():
+    limits_set = {"by": "Q. Meyer", "at": "2026-11-21T08:00:00+00:00", "why": "fewer rechecks"}
+    recipe = make_record()["recipe"] | {"limits_set": limits_set, "chosen": "least cost on 31 parts"}
+    text = read(render_acceptance(make_record(recipe=recipe), {}), "de")
+
+    assert "Festgelegt von Q. Meyer Festgelegt am 21.11.2026, 08:00 UTC Grund fewer rechecks" in text
+    assert "Wie gewählt least cost on 31 parts" in text
+    assert "dem Training; keine Person hat entschieden" in read(render_acceptance(make_record(), {}), "de")
 
 
 def test_row_of_a_limit_says_what_was_seen_the_bounds_and_what_is_missing():
@@ -102,13 +113,12 @@ def test_limits_of_a_class_and_a_severity_name_them():
         ({"material": MATERIAL | {"without_severity": 2}}, "Pictures of defect parts that name no severity: 2."),
         ({"material": MATERIAL | {"on_test_side": 9}}, "Pictures of the run's own test: 9."),
         ({"material": MATERIAL | {"not_learned": ["rust"]}}, "had no example to learn from: rust."),
-        ({"unreadable": ["a.png: damaged"]}, "Pictures that could not be read: 1."),
         ({"results": [result(), result()]}, "Each of the 2 limits is judged by itself at 95 %"),
         ({"recipe": make_record()["recipe"] | {"chosen_on": None}}, "The recipe does not say"),
         ({"agreed": make_record()["agreed"] | {"rechecks": "caught"}}, "as if people always decided right"),
     ],
     ids=["sealed-late", "pictures", "groups", "no-part", "no-severity", "test-side", "not-learned",
-         "unreadable", "many-limits", "chosen-unknown", "caught"],
+         "many-limits", "chosen-unknown", "caught"],
 )  # fmt: skip
 def test_page_says_what_it_cannot_show_where_and_only_where_it_holds(changes: dict[str, object], sentence: str):
     assert sentence in read(render_acceptance(make_record(**changes), {}), "en")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from partgate.acceptance import acceptance
 from partgate.acceptance.acceptance import Acceptance
 from partgate.acceptance.seal import read_seal, read_test_folder, seal_now, write_seal
 from partgate.errors import BundleError, ConfigError, DataError, PartgateError
@@ -69,6 +70,41 @@ def test_pictures_that_chose_the_limits_are_refused_with_the_hash_that_gives_the
     assert "1 of 3 pictures chose the limits of recipe 'made part'" in problem
     assert f"'defect/000.png' (SHA-256 {picture_sha256[:16]}…)" in problem
     assert "an acceptance needs parts that had no say in the gate" in problem
+
+
+def test_new_picture_of_a_part_that_was_learned_from_is_refused_by_the_runs_split(
+    make_grey_folder: MakeFolder, run: Path, judge: Judge, tmp_path: Path
+):
+    data = make_grey_folder({"defect": [REJECT, REJECT]})
+    (data / "labels.csv").write_text("file,label,part\ndefect/000.png,defect,7\ndefect/001.png,defect,8\n")
+    (run / "split.csv").write_text(f"file,label,split,group,sha256\nold.png,defect,validation,part 7,{'0' * 64}\n")
+
+    with pytest.raises(DataError) as caught:
+        judge(data, "escape_rate: 0.5")
+
+    assert "1 of 2 pictures are new ones of a part or group that had a say in the gate" in str(caught.value)
+    assert "e.g. 'defect/000.png' of 'part 7'; if that is another part or group" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("changed", ["recipe", "limits"])
+def test_record_holds_the_hash_of_the_files_that_judged_though_they_changed_meanwhile(
+    make_grey_folder: MakeFolder, run: Path, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+):
+    path = {"recipe": run / "recipe.yaml", "limits": tmp_path / "limits.yaml"}[changed]
+    before: list[bytes] = []
+
+    def change_then_judge(*arguments: object) -> object:
+        before.append(path.read_bytes())
+        path.write_bytes(before[0] + b"# another\n")
+        return judge_parts(*arguments)
+
+    judge_parts = acceptance.judge_parts
+    monkeypatch.setattr(acceptance, "judge_parts", change_then_judge)
+
+    record = judge(make_grey_folder({"defect": [REJECT]}), "escape_rate: 0.5").record
+
+    assert record["sha256"][changed] == hashlib.sha256(before[0]).hexdigest()
 
 
 def test_pictures_of_the_runs_own_test_are_told(make_grey_folder: MakeFolder, run: Path, judge: Judge):

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import binom
 from typer.testing import CliRunner
 
-from partgate.acceptance.plan import check_options, describe_plan, format_limit, plan_test
+from partgate.acceptance.plan import check_options, describe_plan, plan_test
 from partgate.cli.main import app
 from partgate.errors import ConfigError
 
@@ -54,13 +54,6 @@ def test_plan_in_german_has_decimal_commas_and_umlauts():
     assert "Pseudofehlerrate höchstens 5 %" in text
     assert "braucht 124 verschiedene Gutteile, davon höchstens 2 fälschlich ausgeschleust" in text
     assert "0,5 %" in text
-
-
-@pytest.mark.parametrize(
-    ("rate", "english"), [(0.05, "5 %"), (0.025, "2.5 %"), (0.001, "0.1 %"), (0.0001, "0.01 %"), (0.5, "50 %")]
-)
-def test_limit_is_written_with_as_many_decimals_as_it_has(rate: float, english: str):
-    assert format_limit(rate, "en") == english
 
 
 def test_every_wrong_option_is_named_at_once():

@@ -76,6 +76,18 @@ def test_missing_added_changed_and_relabelled_pictures_are_all_named_at_once(dat
     assert "or seal anew and say so" in text
 
 
+def test_broken_file_is_not_sealed(data: Path, tmp_path: Path):
+    whole = (data / "good/b.png").read_bytes()
+    (data / "good/b.png").write_bytes(whole[:-20])
+
+    done = CliRunner().invoke(app, ["seal", str(data), "--out", str(tmp_path / "seal.json")])
+
+    assert isinstance(done.exception, DataError)
+    assert "1 pictures cannot be read; a broken file proves nothing" in str(done.exception)
+    assert "good/b.png" in str(done.exception)
+    assert not (tmp_path / "seal.json").exists()
+
+
 def test_another_label_is_noticed(data: Path, seal_file: Path):
     write_labels(data, ROWS | {"dent/c.png": ("good", "P3", "critical")})
 

@@ -1,6 +1,7 @@
 """``partgate compare`` from folders to files: page, JSON and table agree; what cannot be compared is named."""
 
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -58,6 +59,21 @@ def shown(page: str, language: str) -> str:
             page = re.sub(rf'<span lang="{other}">.*?</span>', "", page, flags=re.DOTALL)
     body = page[page.index("<body>") :]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\u00a0", " ").split())
+
+
+def test_facts_hold_the_hash_of_the_recipes_that_judged_though_they_changed_meanwhile(
+    gates: tuple[Path, Path], data: Path, tmp_path: Path
+):
+    before = [(gate / "recipe.yaml").read_bytes() for gate in gates]
+
+    def change(step: str, done: int, total: int) -> None:
+        for gate, content in zip(gates, before, strict=True):
+            (gate / "recipe.yaml").write_bytes(content + b"# another\n")
+
+    facts = compare(*gates, data, tmp_path / "out", progress=change).facts
+
+    hashes = [hashlib.sha256(content).hexdigest() for content in before]
+    assert [facts[key]["recipe_sha256"] for key in ("a", "b")] == hashes
 
 
 def test_page_json_and_table_tell_the_same(gates: tuple[Path, Path], data: Path, tmp_path: Path):

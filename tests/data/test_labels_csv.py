@@ -223,6 +223,29 @@ def test_unquoted_name_with_a_rare_line_separator_is_one_row(data: Path, rows: C
     assert rows("file,label\ngood/a\u2028b.png,good\n") == [LabelRow("good/a\u2028b.png", "good")]
 
 
+def test_cells_of_part_left_empty_are_told_with_their_number(data: Path) -> None:
+    folder = folder_of(data, "file,label,part\ngood/a.png,good,P1\ngood/b.png,good,\nscratch/c.png,scratch,\n")
+
+    assert folder.notes == ("part is empty in 2 of 3 rows: each such picture counts as a part of its own",)
+
+
+@pytest.mark.parametrize("parts", [("", "", ""), ("P1", "P2", "P3")], ids=["none-known", "all-known"])
+def test_column_part_that_is_empty_or_full_needs_no_note(data: Path, parts: tuple[str, str, str]) -> None:
+    files = ("good/a.png,good", "good/b.png,good", "scratch/c.png,scratch")
+    rows = "\n".join(f"{file},{part}" for file, part in zip(files, parts, strict=True))
+
+    assert folder_of(data, f"file,label,part\n{rows}\n").notes == ()
+
+
+def test_part_with_two_severities_is_refused_and_shown_to_the_check(data: Path) -> None:
+    content = "file,label,part,severity\ngood/a.png,bent,P1,minor\ngood/b.png,bent,P1,\nscratch/c.png,good,P2,\n"
+
+    with pytest.raises(DataError, match=r"part 'P1' has two severities: 'good/b.png' is 'empty', 'good/a.png' is 'mi"):
+        folder_of(data, content)
+
+    assert "part 'P1' has two severities" in " ".join(read_folder(data, for_check=True).notes)
+
+
 def test_umlaut_that_the_disk_spells_in_another_way_is_found(tmp_path: Path):
     import unicodedata
 

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from partgate.cli.main import app
 from partgate.data.folder import read_folder
-from partgate.decide.decide import gather_evidence
+from partgate.decide.decide import Order, find_rule, gather_evidence, set_rule
 from partgate.errors import ConfigError, DataError, PartgateError
 from partgate.recipe import load_recipe
+from partgate.wishes import Wishes
 
 MakeRun = Callable[..., Path]
 # The made model takes grey level / 255 as the defect score.
@@ -181,7 +182,10 @@ def test_fresh_pictures_are_judged_and_remembered_so_that_they_prove_nothing_lat
 def test_pictures_that_trained_the_bundle_are_refused_with_the_hash_that_gives_it_away(run: Path, data: Path) -> None:
     first = read_folder(data).pictures[0]
 
-    with pytest.raises(DataError, match=rf"8 pictures trained the bundle, e\.g\. .*{first.sha256[:16]}"):
+    with pytest.raises(
+        DataError,
+        match=rf"8 pictures trained the bundle, themselves .* part, e\.g\. .*{first.sha256[:16]}",
+    ):
         decide(run, "--data", data)
 
 
@@ -192,8 +196,68 @@ def test_test_side_of_the_run_never_chooses_a_limit(run: Path, tmp_path: Path) -
         table.writerow(["file", "label", "split", "group", "sha256"])
         table.writerows([one.file, one.label, "test", one.group, one.sha256] for one in read_folder(fresh).pictures[:2])
 
-    with pytest.raises(DataError, match=r"2 pictures are on the test side of the run, e\.g\. .*nothing to prove them"):
+    with pytest.raises(
+        DataError,
+        match=r"2 pictures are on the test side of the run, themselves .* part, e\.g\. .*nothing to prove them",
+    ):
         decide(run, "--data", fresh)
+
+
+def test_another_picture_of_a_part_that_trained_or_is_to_prove_chooses_no_limit(run: Path, tmp_path: Path) -> None:
+    fresh = write_pictures(tmp_path / "fresh", shift=3)
+    pictures = read_folder(fresh).pictures
+    with (fresh / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "label", "part"])
+        table.writerows([one.file, one.label, f"P{place}"] for place, one in enumerate(pictures))
+    with (run / "split.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "label", "split", "group", "sha256"])
+        table.writerow(["a.png", "good", "train", "part P5", "1" * 64])
+
+    with pytest.raises(DataError, match="1 pictures trained the bundle, themselves or another picture of their part"):
+        decide(run, "--data", fresh)
+
+
+def test_pictures_that_chose_an_earlier_rule_are_remembered_too(run: Path, tmp_path: Path) -> None:
+    first, second = write_pictures(tmp_path / "first", shift=3), write_pictures(tmp_path / "second", shift=5)
+
+    for fresh in (first, second):
+        decide(run, *BY_COST, *BY_PERSON, "--data", fresh)
+
+    decision = load_recipe(run).decision
+    pictures = [*read_folder(first).pictures, *read_folder(second).pictures]
+    assert all(decision.rests_on(one.sha256) for one in pictures)
+    assert not decision.rests_on("0" * 64)
+
+
+def test_recipe_that_someone_else_changed_meanwhile_is_not_overwritten(run: Path) -> None:
+    recipe = load_recipe(run)
+    evidence = gather_evidence(run, recipe, None, progress=quietly)
+    decide(run, "--by-hand", 0.2, 0.3, *BY_PERSON)
+    theirs = (run / "recipe.yaml").read_bytes()
+
+    with pytest.raises(ConfigError, match="was changed by someone else meanwhile; look at it and decide again"):
+        set_rule(run / "recipe.yaml", recipe, evidence, Wishes(), find_rule(evidence, Wishes()), Order("B", "late"))
+
+    assert (run / "recipe.yaml").read_bytes() == theirs
+
+
+def test_page_that_cannot_be_written_is_told_before_the_rule_is_set(run: Path, tmp_path: Path) -> None:
+    before = (run / "recipe.yaml").read_bytes()
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+
+    with pytest.raises(PartgateError, match="taken: cannot be made"):
+        decide(run, *BY_COST, *BY_PERSON, "--out", tmp_path / "taken")
+
+    assert (run / "recipe.yaml").read_bytes() == before
+
+
+def test_rule_whose_rechecks_have_no_price_says_that_its_cost_is_not_known(run: Path, tmp_path: Path) -> None:
+    said = decide(run, "--by-hand", 0.1, 0.9, "--out", tmp_path / "page")
+
+    assert "rechecks have no price, so what this rule costs is not known; --recheck names one" in said
+    assert "kein Preis" in (tmp_path / "page" / "decision.html").read_text(encoding="utf-8")
 
 
 # --- what is refused
@@ -232,7 +296,7 @@ def test_scores_that_are_not_there_are_told_with_the_way_out(run: Path, content:
         (("--escape", 0), "cost.escape: input should be greater than 0, got 0"),
         (("--recheck", -1), "cost.recheck: input should be greater than 0, got -1"),
         (("--max-escape-rate", 5), "max_escape_rate: must be a fraction between 0 and 1, got 5: is 5 % meant"),
-        (("--defect-share", 0), "defect_share: input should be greater than 0, got 0"),
+        (("--defect-share", 0), "defect_share: must be a fraction between 0 and 1, got 0"),
         (("--by-hand", 0.9, 0.2), "--by-hand must satisfy 0 <= RECHECK_FROM <= REJECT_FROM <= 1, got 0.9 and 0.2"),
         (("--max-escape-rate", 0.1, "--promise-escape", 0.1), "promise cannot stand beside max_escape_rate"),
     ],

@@ -59,7 +59,7 @@ def write_limits(folder: Path, text: str) -> Path:
         ("escape_rate: 1", r"got 1: is 1 % meant\? That is 0\.01"),
         ("escape_rate: 0.01\nconfidence: 95", r"confidence: .*, got 95: is 95 % meant\? That is 0\.95"),
         ("escape_rate: 0.01\nconfidence: 0.2", r"confidence: must be 0\.5 or more, got 0\.2"),
-        ("escape_rate: 0", "escape_rate: .* got 0: agree on the smallest rate that matters"),
+        ("escape_rate: 0", "escape_rate: .* got 0: it must be above 0; name the smallest that matters"),
         ("escape_rate: -0.1", r"escape_rate: .* got -0\.1: 0\.05 is 5 %"),
         ("escape_rate: 2 %", r"escape_rate: must be a fraction such as 0\.05 \(that is 5 %\), got '2 %'"),
         ("escape_rate: yes", "escape_rate: must not be yes"),

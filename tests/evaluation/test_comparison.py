@@ -113,9 +113,34 @@ def test_rechecking_everything_is_no_success(make_run: MakeRun, data: Path, tmp_
 
     assert (facts["figures"]["escapes"]["a"], facts["figures"]["escapes"]["b"]) == (4, 0)
     assert (facts["figures"]["rechecks"]["only_b"], facts["figures"]["rechecks"]["chance"]) == (13, 2 / 2**13)
-    assert facts["conclusion"] == {"kind": "better", "better": "a", "fewer": {"b": [], "a": ["rechecks"]}}
-    assert say_conclusion(facts, "de").startswith("A ist besser, mehr als durch Zufall: weniger Nachprüfungen.")
+    assert facts["conclusion"] == {
+        "kind": "trade",
+        "better": None,
+        "fewer": {"b": [], "a": ["rechecks"]},
+        "more_by_count": ["escapes"],
+    }
+    assert say_conclusion(facts, "en").startswith(
+        "Neither is better outright: A means fewer rechecks beyond chance, but also more escapes by count."
+    )
     assert facts["money"] is None  # rechecks have no price here
+
+
+@pytest.mark.parametrize(
+    ("reject_from", "kind", "rose"),
+    [(0.3, "trade", ["false_rejects"]), (0.35, "better", [])],
+    ids=["one-more-good-part-rejected", "the-same-mistakes"],
+)
+def test_fewer_rechecks_are_better_only_where_no_mistake_rose_by_count(
+    make_run: MakeRun, tmp_path: Path, reject_from: float, kind: str, rose: list[str]
+):
+    levels = {"good": [80, *range(2, 8)], "defect": [100, *range(95, 100)]}  # grey / 255 is the score: 80 is 0.31
+    data = make_data(tmp_path / "data", levels)
+    careful = make_run(tmp_path / "careful", recheck_from=0.0, reject_from=0.35)  # every good part is rechecked
+    quick = make_run(tmp_path / "quick", recheck_from=0.3, reject_from=reject_from)
+
+    conclusion = compare_gates(careful, quick, data, progress=quietly)["conclusion"]
+
+    assert (conclusion["kind"], conclusion["more_by_count"]) == (kind, rose)
 
 
 def test_more_escapes_against_fewer_false_rejects_is_a_trade(make_run: MakeRun, tmp_path: Path):

@@ -80,6 +80,13 @@ def test_without_good_or_defect_parts_nothing_can_be_said_about_money(n_good: in
     assert price(OperatingPoint(0.5, 0.5, n_good, n_defect, 0, 0, 0, 0), EUROS, 0.1) is None
 
 
+def test_money_is_not_known_where_parts_were_rechecked_and_a_recheck_has_no_price() -> None:
+    point = OperatingPoint(0.3, 0.7, 3, 4, escapes=0, false_rejects=0, rechecks_good=1, rechecks_defect=0)
+
+    assert price(point, Cost(), 0.1) is None
+    assert price(point, Cost(recheck=0.3), 0.1) is not None
+
+
 def test_defect_share_is_that_of_the_parts_unless_named() -> None:
     assert share_on_line(scored(), Wishes()) == pytest.approx(4 / 7)
     assert share_on_line(scored(), Wishes(defect_share=0.02)) == 0.02
@@ -144,6 +151,15 @@ def test_description_names_prices_share_and_the_rule_in_force() -> None:
     assert (cost["chosen"]["escapes"], cost["chosen"]["false_rejects"]) == (1, 1)
     # 5 of 20 defect parts escape, a third of 980 good ones is rejected
     assert cost["chosen"]["money"] == pytest.approx(5 * 250 + 980 / 3 * 4)
+
+
+def test_counts_by_verdict_stand_in_place_of_those_by_score_where_given() -> None:
+    found = OperatingPoint(0.5, 0.5, 3, 4, escapes=0, false_rejects=1, rechecks_good=0, rechecks_defect=1)
+
+    cost = describe_cost(scored(), Wishes(cost=EUROS), 0.5, 0.5, found)
+
+    assert cost is not None
+    assert (cost["chosen"]["escapes"], cost["chosen"]["rechecks_defect"]) == (0, 1)
 
 
 def test_description_is_none_where_one_side_is_missing() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from partgate.data.folder import Picture
 from partgate.data.split import Standing
 from partgate.evaluation.seen import Seen, known_pictures
+from partgate.recipe import ChosenOn, Limits
 
 
 def picture(name: str, group: str | None = None) -> Picture:
@@ -14,9 +15,12 @@ def picture(name: str, group: str | None = None) -> Picture:
 def gate(
     learned: tuple[str, ...] = (), limits: tuple[str, ...] = (), standings: dict[str, tuple[str, str]] | None = None
 ) -> Seen:
+    hashes = tuple(f"{name:0>64}"[:16] for name in limits)
+    chosen_on = ChosenOn(parts=len(limits), pictures=len(limits), picture_sha256=hashes)
+    decision = Limits(recheck_from=0.5, reject_from=0.5, chosen_on=chosen_on)
     return Seen(
         frozenset(f"{name:0>64}" for name in learned),
-        frozenset(f"{name:0>64}"[:16] for name in limits),
+        decision,
         {f"{name:0>64}": Standing(side, group) for name, (side, group) in (standings or {}).items()},
     )
 

@@ -174,7 +174,7 @@ def test_both_wishes_that_contradict_each_other_give_a_recheck_band() -> None:
     assert limits.reject_from == pytest.approx(0.7)
     assert (limits.escapes, limits.false_rejects) == (0, 0)
     assert (limits.rechecks_good, limits.rechecks_defect) == (1, 1)
-    assert limits.how == "max_escape_rate 0.0, max_false_reject_rate 0.0: recheck between the two limits"
+    assert limits.how == "max_escape_rate 0, max_false_reject_rate 0: recheck between the two limits"
 
 
 def test_both_wishes_that_one_limit_keeps_give_one_limit() -> None:
@@ -350,7 +350,7 @@ def test_score_that_is_no_probability_is_refused(wrong: float) -> None:
         ({"cost": {"escape": 0}}, "cost.escape: input should be greater than 0, got 0"),
         ({"max_escape_rate": 2}, "max_escape_rate: must be a fraction between 0 and 1, got 2: is 2 % meant"),
         ({"max_escape_rate": True}, "max_escape_rate: must not be yes, no"),
-        ({"defect_share": 1}, "defect_share: input should be less than 1, got 1"),
+        ({"defect_share": 1}, r"defect_share: must be a fraction between 0 and 1, got 1: is 1 % meant\? That is 0\.01"),
         ({"max_escape_rates": 0.1}, r"max_escape_rates is not a known key; did you mean 'max_escape_rate'\?"),
     ],
 )

@@ -86,7 +86,7 @@ def test_price_of_a_recheck_sets_the_limit_that_a_wanted_rate_leaves_free() -> N
     limits = choose([0.1, 0.2, 0.6], [0.4, 0.8, 0.9], max_escape_rate=0, cost=Cost(recheck=0.2))
 
     assert (limits.recheck_from, limits.reject_from) == (pytest.approx(0.3), pytest.approx(0.7))
-    assert limits.how == "max_escape_rate 0.0: recheck between the two limits"
+    assert limits.how == "max_escape_rate 0: recheck between the two limits"
 
 
 @given(parts, st.sampled_from([0.0, 0.1, 0.5]), st.sampled_from([0.05, 0.3]))
@@ -114,7 +114,7 @@ def test_promise_counts_one_part_more_than_was_seen() -> None:
     twentieth = choose([0.1], defects, promise=Promise(escape=0.05))
 
     assert (tenth.escapes, twentieth.escapes) == (1, 0)
-    assert tenth.how == "at most 10 % of future defect parts pass (split conformal over 19 parts)"
+    assert tenth.how == "at most 10 % of future defect parts escape (split conformal over 19 parts)"
 
 
 def test_promise_that_so_few_parts_cannot_give_lets_nothing_pass_and_says_how_many_would_do() -> None:
@@ -145,6 +145,22 @@ def test_both_promises_open_a_band_where_one_limit_cannot_keep_both() -> None:
     assert limits.recheck_from == pytest.approx(0.3025)
     assert limits.reject_from == pytest.approx(0.3925)
     assert (limits.escapes, limits.false_rejects) == (0, 0)
+
+
+def test_promise_that_good_parts_at_the_highest_score_break_is_not_stated_as_kept() -> None:
+    limits = choose([0.1] * 60 + [1.0] * 40, [1.0] * 100, promise=Promise(false_reject=0.05))
+
+    assert limits.false_rejects == 40
+    assert limits.how.startswith("asked for, but not kept: at most 5 % of future good parts are rejected")
+    assert limits.warnings[-1].startswith("the promise about good parts cannot be kept: 40 of 100 score as high")
+
+
+def test_share_that_the_scores_mean_is_told_where_it_is_not_the_counted_one() -> None:
+    scores = np.array([0.3, 0.3, 0.3, 0.9])
+
+    limits = choose_limits(scores, scores > 0.5, Wishes(), chances=scores)
+
+    assert limits.how.endswith("at the defect share of the scores, 45 % (counted: 25 %)")
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2])

@@ -12,6 +12,7 @@ from partgate.errors import DataError
 from partgate.msa.input import read_study
 from partgate.msa.study import Study
 from partgate.parts import Verdict
+from partgate.recipe import HASH_DIGITS, ChosenOn, Limits
 from partgate.report.report import evaluate
 
 MakeRun = Callable[..., Path]
@@ -76,7 +77,9 @@ def test_station_beside_people_from_one_sub_folder_per_run(make_run: MakeRun, tm
 
     assert study.appraisers == ("station", "Anna")
     assert (study.verdicts[0] == study.verdicts[1]).all()
-    assert set(study.sources) == {sheet.as_posix(), "bundle"}
+    assert set(study.sources) == {sheet.as_posix(), "recipe", "bundle"}
+    recipe = (tmp_path / "run/recipe.yaml").read_bytes()
+    assert study.sources["recipe"] == hashlib.sha256(recipe).hexdigest()
 
 
 def test_same_picture_in_two_runs_is_refused(make_run: MakeRun, tmp_path: Path):
@@ -93,7 +96,39 @@ def test_picture_that_trained_the_bundle_is_refused(make_run: MakeRun, make_mani
     learned = hashlib.sha256((folder / "p2_1.png").read_bytes()).hexdigest()
     run = make_run(tmp_path / "run", manifest={"training": training.model_copy(update={"picture_sha256": (learned,)})})
 
-    with pytest.raises(DataError, match=r"p2_1\.png: trained the bundle\ntake parts that the bundle has never seen"):
+    with pytest.raises(DataError) as caught:
+        judge(run, folder)
+
+    assert "1 of 4 pictures trained bundle" in str(caught.value)
+    assert "e.g. 'p2_1.png'" in str(caught.value)
+    assert "1 of 4 pictures are new ones of a part or group that had a say in the gate, e.g. 'p2_2.png'" in str(
+        caught.value
+    )
+    assert "a study needs parts that had no say in the gate" in str(caught.value)
+
+
+def test_picture_that_chose_the_limits_is_refused(make_run: MakeRun, tmp_path: Path):
+    folder = shoot_labelled(tmp_path / "shots")
+    chose = hashlib.sha256((folder / "p1_1.png").read_bytes()).hexdigest()[:HASH_DIGITS]
+    chosen_on = ChosenOn(parts=1, pictures=1, picture_sha256=(chose,))
+    rule = Limits(recheck_from=0.4, reject_from=0.6, chosen_on=chosen_on)
+
+    with pytest.raises(DataError, match=r"1 of 4 pictures chose the limits of recipe 'made part', e\.g\. 'p1_1\.png'"):
+        judge(make_run(tmp_path / "run", recipe={"decision": rule}), folder)
+
+
+@pytest.mark.parametrize("layout", ["labels", "folders"])
+def test_other_picture_of_a_part_that_was_learned_from_is_refused(make_run: MakeRun, tmp_path: Path, layout: str):
+    folder = tmp_path / "shots"
+    if layout == "labels":
+        shoot_labelled(folder)
+    else:
+        for part, verdict in (("p1", "GOOD"), ("p2", "REJECT")):
+            shoot(folder / "run1" / f"{part}.png", verdict)
+    run = make_run(tmp_path / "run")
+    (run / "split.csv").write_text(f"file,label,split,group,sha256\nold.png,defect,train,part p2,{'0' * 64}\n")
+
+    with pytest.raises(DataError, match=r"of 'part p2'; if that is another part .* same name, rename it"):
         judge(run, folder)
 
 
@@ -143,6 +178,20 @@ def test_evaluations_are_runs_of_the_station(make_run: MakeRun, tmp_path: Path):
 
     assert (study.parts, study.station) == (("a", "b"), "station")
     assert study.verdicts[0].tolist() == [[Verdict.GOOD, Verdict.GOOD], [Verdict.REJECT, Verdict.GOOD]]
+
+
+def test_one_evaluation_named_twice_is_no_second_run(make_run: MakeRun, tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    shoot(tmp_path / "day" / "good" / "a.png", "GOOD")
+    shoot(tmp_path / "day" / "defect" / "b.png", "REJECT", 1)
+    evaluate(run, tmp_path / "day", tmp_path / "one", progress=quietly)
+    one = tmp_path / "one" / "predictions.csv"
+    moved = tmp_path / "moved.csv"  # the rule was moved in between, the pictures are the same
+    moved.write_text(one.read_text().replace(",GOOD,", ",RECHECK,"))
+
+    for files in ([one, one], [one, moved]):
+        with pytest.raises(DataError, match=r"hold the same pictures with the same scores\na run needs new pictures"):
+            read_study([], predictions=files, progress=quietly)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_wrong_sheet_is_refused_with_the_place_and_the_next_step(tmp_path: Path,
 def test_missing_run_names_how_many_decisions_are_there(tmp_path: Path):
     rows = "".join(f"{part},Anna,{run},good,good\n" for part in range(1, 21) for run in (1, 2) if (part, run) != (7, 2))
 
-    with pytest.raises(DataError, match=r"39 of 40 decisions are there \(20 parts x 2 runs x 1 appraisers: Anna"):
+    with pytest.raises(DataError, match=r"39 of 40 decisions are there \(20 parts x 2 runs x 1 appraiser: Anna"):
         read(tmp_path, HEAD + rows)
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from partgate.errors import ConfigError
 from partgate.payback.case import PaybackCase
 from partgate.payback.figures import run_through
-from partgate.payback.payback import Payback, as_facts, measured_of, payback_summary, work_out
-from partgate.payback.rates import MeasuredRate, MeasuredRates
+from partgate.payback.payback import Payback, as_facts, measured_of, work_out
+from partgate.payback.rates import MeasuredRate, MeasuredRates, rates_from_report
 from partgate.payback.sensitivity import find_thresholds
 from partgate.payback.words import say_headline, say_never
 
@@ -173,7 +173,7 @@ def test_summary_of_a_report_and_of_its_counts_agree():
     sizes = {"good_class": "good", "n_good": 100, "n_defect": 100}
     counts = {"escapes": 1, "false_rejects": 1, "rechecks_good": 0, "rechecks_defect": 0}
 
-    summary = payback_summary(case(), sizes | counts)
+    summary = as_facts(work_out(case(), rates_from_report(sizes | counts)))
 
     assert summary["scenarios"] == as_facts(work_out(case(), counted(1, 100)))["scenarios"]
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary

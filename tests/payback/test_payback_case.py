@@ -1,6 +1,7 @@
 """The case file: what is asked back, and that the example loads."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,46 @@ def test_every_key_says_what_it_means():
         assert silent(model) == [], model.__name__
 
 
+def case_file(folder: Path, *changes: tuple[str, str]) -> Path:
+    """Return the example as a file with some of its text replaced."""
+    text = EXAMPLE_FILE.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "line2.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_thousands_as_german_writes_them_are_never_read_as_a_thousandth(tmp_path: Path):
+    path = case_file(tmp_path, ("amount: 18500", "amount: 18.500"), ("_year: 180000", "_year: 180.000"))
+
+    with pytest.raises(ConfigError) as caught:
+        load_case(path)
+
+    assert str(caught.value).splitlines() == [
+        f"{path}: volume.parts_per_year: is 180000 meant? write 180000 (or 180.00), got 180.000",
+        f"{path}: investment.3.amount: is 18500 meant? write 18500 (or 18.50), got 18.500",
+    ]
+
+
+def test_thousands_stand_among_all_problems(tmp_path: Path):
+    path = case_file(tmp_path, ("amount: 14000", "amount: 1.400.000"), ("currency: EUR", "currency: euro"))
+
+    with pytest.raises(ConfigError) as caught:
+        load_case(path)
+
+    assert "investment.4.amount: is 1400000 meant? write 1400000, got 1.400.000" in str(caught.value)
+    assert "costs.currency: must be three capital letters" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["0.012", "0.125", "1.80", "12.5", "18.5000", "18500"])
+def test_other_numbers_are_taken_as_they_are(tmp_path: Path, written: str):
+    wage = load_case(case_file(tmp_path, ("wage_per_hour: 34 ", f"wage_per_hour: {written} "))).today.wage_per_hour
+
+    assert wage == Decimal(written)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
@@ -76,12 +117,12 @@ def test_every_key_says_what_it_means():
         ("today.hours_per_shift", "del", "must hold exactly one of hours_per_year, hours_per_shift, hours_per_1000"),
         ("today.hours_per_year", 9, "got hours_per_year and hours_per_shift"),
         ("volume.shifts_per_year", "del", "volume.shifts_per_year: is missing; hours or minutes per shift need it"),
-        ("volume.defect_share", 0, "volume.defect_share: must be above 0, got 0"),
-        ("volume.defect_share", 1, "not including, 1, got 1: was 0.01 (1 %) meant?"),
-        ("volume.defect_share", 5, "got 5: was 0.05 (5 %) meant?"),
-        ("volume.defect_share", 2.5, "got 2.5: was 0.025 (2.5 %) meant?"),
-        ("volume.defect_share", 250, "must be a share from 0 up to, but not including, 1, got 250"),
-        ("today.escapes", {"rate": 5, "source": "x"}, "today.escapes.rate: must be a share from 0 up to"),
+        ("volume.defect_share", 0, "volume.defect_share: must be a fraction between 0 and 1, got 0: it must"),
+        ("volume.defect_share", 1, "got 1: is 1 % meant? That is 0.01"),
+        ("volume.defect_share", 5, "got 5: is 5 % meant? That is 0.05"),
+        ("volume.defect_share", 2.5, "got 2.5: is 2.5 % meant? That is 0.025"),
+        ("volume.defect_share", 250, "must be a fraction between 0 and 1, got 250: 0.05 is 5 %"),
+        ("today.escapes", {"rate": 5, "source": "x"}, "today.escapes.rate: must be a fraction between 0 and 1"),
         ("today.escapes", {"rate": 0.05}, "source: is missing: a rate that was not counted needs the source"),
         ("today.escapes", {"rate": 0.05, "count": 1, "of": 2}, "must hold count and of (such as '3 of 60'), or rate"),
         ("today.escapes", {"count": 1}, "must hold count and of (such as '3 of 60'), or rate"),
@@ -95,7 +136,7 @@ def test_every_key_says_what_it_means():
         ("measured.rechecks_good", "del", "or all four counts of one test; missing: rechecks_good"),
         ("measured.report", "report.json", "must hold report or the counts, never both"),
         ("grant", {}, "grant: must hold exactly one of amount and share"),
-        ("grant.share", 30, "but not including, 1, got 30: was 0.3 (30 %) meant?"),
+        ("grant.share", 30, "grant.share: must be a fraction between 0 and 1, got 30: is 30 % meant? That is 0.3"),
         ("investment", [], "investment: tuple should have at least 1 item"),
         ("investment", [{"name": "PC", "amount": 0}], "investment.0.amount: input should be greater than 0, got 0"),
         ("running_cost_per_year", "del", "running_cost_per_year: is missing"),

@@ -87,12 +87,14 @@ def _report_of(**changes: Any) -> dict[str, Any]:
         },
         "per_severity": None, "agreed": None,
         "thresholds": {"recheck_from": 0.321, "reject_from": 0.654}, "lanes": {"GOOD": 1, "RECHECK": 2, "REJECT": 0},
+        "limits_chosen": "", "limits_set": {"by": None, "at": None, "why": None},
         "bundle_sha256": "ab" * 32, "bundle_id": "cd" * 32, "recipe_sha256": "ef" * 32, "data_sha256": "01" * 32,
         "limits_sha256": None,
         "data": {
             "folder": "covers", "pictures": 1822, "left_out": 5203, "split": "test_side", "groups": 1617,
             "unreadable": ["broken.jpg"], "pictures_by_class": {"good": 1401, "scratch": 421},
-            "counted_by_class": {"good": 1203, "scratch": 412}, "parts": 1615, "groups_known_by": "given",
+            "counted_by_class": {"good": 1203, "scratch": 412}, "parts": 1615, "pictures_without_part": 0,
+            "groups_known_by": "given",
             "dates": None, "left_out_by_findings": 0, "left_out_without_label": 0, "notes": [],
         },
         "training": {

@@ -184,3 +184,26 @@ def test_two_people_sign_with_name_role_place_and_date(report_of: Report, read: 
     signed = read(render_page(report_of(), {}), "de").split("Unterschriften")[1]
 
     assert re.search(r"Qualität .*Name .*Funktion .*Ort, Datum .*Unterschrift .*Produktion .*Unterschrift", signed)
+
+
+def test_who_set_the_limits_when_why_and_by_which_wish_is_said(report_of: Report, read: Read) -> None:
+    limits_set = {"by": "Q. Meyer", "at": "2026-11-21T08:00:00+00:00", "why": "fewer rechecks"}
+    shown = read(render_page(report_of(limits_set=limits_set, limits_chosen="least cost"), {}, "en"), "en")
+
+    assert "Set by Q. Meyer Set on" in shown
+    assert "Reason fewer rechecks How chosen least cost" in shown
+
+
+def test_pictures_without_a_part_stand_where_the_report_says_how_it_counted(report_of: Report, read: Read) -> None:
+    data = report_of()["data"] | {"pictures": 323, "pictures_without_part": 279}
+
+    shown = read(render_page(report_of(data=data), {}, "de"), "de")
+
+    assert "279 von 323 Bildern nennen kein Teil: Jedes davon zählt als eigenes Teil" in shown
+
+
+def test_few_defect_parts_are_held_against_the_limit_that_was_agreed(report_of: Report, read: Read) -> None:
+    found = agreed(limit(limit=0.05, parts=20, upper=0.1391, verdict="not_shown", parts_missing=39))
+    shown = read(render_page(report_of(n_defect=20, agreed=found), {}, "en"), "en")
+
+    assert "even 0 of 20 escaped would show only at most 13.9 %; for 5 % at least 59 different" in shown

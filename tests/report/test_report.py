@@ -1,6 +1,7 @@
 """The report as a whole: its contract of keys, its counts against an oracle, and which pictures it refuses."""
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_s
 
 from partgate.errors import BundleError, ConfigError, DataError
 from partgate.evaluation.rates import upper_bound
+from partgate.recipe import HASH_DIGITS, ChosenOn, Limits
 from partgate.report.report import evaluate
 from partgate.report.summary import summarise
 
@@ -151,17 +153,21 @@ def test_run_is_judged_on_its_test_side_alone(trained: tuple[Path, Path], tmp_pa
     assert report["n"] in range(10, 15)
 
 
+def release(run: Path, tmp_path: Path) -> Path:
+    """Return the recipe of a run that was copied with its bundle alone."""
+    (tmp_path / "released").mkdir()
+    for name in ("recipe.yaml", "model.partgate"):
+        shutil.copy(run / name, tmp_path / "released" / name)
+    return tmp_path / "released" / "recipe.yaml"
+
+
 def test_pictures_that_trained_the_bundle_are_refused_where_no_run_tells_its_test_side(
     trained: tuple[Path, Path], tmp_path: Path
 ):
     data, run = trained
-    released = tmp_path / "released"
-    released.mkdir()
-    for name in ("recipe.yaml", "model.partgate"):
-        shutil.copy(run / name, released / name)
 
     with pytest.raises(DataError, match=r"of 60 pictures trained bundle .* e\.g\. 'good/"):
-        evaluate(released / "recipe.yaml", data, tmp_path / "out", progress=quietly)
+        evaluate(release(run, tmp_path), data, tmp_path / "out", progress=quietly)
 
 
 def test_renamed_copy_of_a_training_picture_is_refused_too(trained: tuple[Path, Path], tmp_path: Path):
@@ -172,7 +178,54 @@ def test_renamed_copy_of_a_training_picture_is_refused_too(trained: tuple[Path, 
             shutil.copy(path, tmp_path / "data" / name / f"new{number}.png")
 
     with pytest.raises(DataError, match="trained bundle"):
-        evaluate(run / "recipe.yaml", tmp_path / "data", tmp_path / "out", progress=quietly)
+        evaluate(release(run, tmp_path), tmp_path / "data", tmp_path / "out", progress=quietly)
+
+
+def test_recipe_beside_its_bundle_finds_the_test_side_as_the_run_folder_does(
+    trained: tuple[Path, Path], tmp_path: Path
+):
+    data, run = trained
+
+    found = [evaluate(gate, data, tmp_path / "out", progress=quietly).report for gate in (run, run / "recipe.yaml")]
+
+    for key in ("n", "data", "training", "recipe_sha256", "data_sha256"):
+        assert found[0][key] == found[1][key]
+    assert found[1]["data"]["split"] == "test_side"
+
+
+def test_other_pictures_of_parts_that_were_learned_from_are_refused(make_run: MakeRun, tmp_path: Path):
+    run, data = make_run(tmp_path / "run"), make_grey_folder(tmp_path / "data", {"good": [10], "defect": [200]})
+    (data / "labels.csv").write_text("file,label,group\ngood/00.png,good,g003\ndefect/00.png,defect,g004\n")
+    (run / "split.csv").write_text(f"file,label,split,group,sha256\nold.png,good,train,group g003,{'0' * 64}\n")
+
+    with pytest.raises(DataError) as caught:
+        evaluate(run, data, tmp_path / "out", progress=quietly)
+
+    assert "1 of 2 pictures are new ones of a part or group that had a say in the gate" in str(caught.value)
+    assert "'good/00.png' of 'group g003'; if that is another part or group" in str(caught.value)
+
+
+def test_pictures_that_chose_the_limits_are_refused(make_run: MakeRun, tmp_path: Path):
+    data = make_grey_folder(tmp_path / "data", {"good": [10], "defect": [200]})
+    chose = hashlib.sha256((data / "good/00.png").read_bytes()).hexdigest()[:HASH_DIGITS]
+    chosen_on = ChosenOn(parts=1, pictures=1, picture_sha256=(chose,))
+    rule = Limits(recheck_from=0.4, reject_from=0.6, chosen_on=chosen_on)
+    run = make_run(tmp_path / "run", recipe={"decision": rule})
+
+    with pytest.raises(DataError, match="1 of 2 pictures chose the limits of recipe 'made part'"):
+        evaluate(run, data, tmp_path / "out", progress=quietly)
+
+
+def test_report_holds_the_hash_of_the_recipe_that_judged_though_it_changed_meanwhile(make_run: MakeRun, tmp_path: Path):
+    run, data = make_run(tmp_path / "run"), make_grey_folder(tmp_path / "data", LEVELS)
+    before = (run / "recipe.yaml").read_bytes()
+
+    def change(step: str, done: int, total: int) -> None:
+        (run / "recipe.yaml").write_bytes(before + b"# another\n")
+
+    report = evaluate(run, data, tmp_path / "out", progress=change).report
+
+    assert report["recipe_sha256"] == hashlib.sha256(before).hexdigest()
 
 
 def test_defect_parts_alone_can_be_judged(make_run: MakeRun, tmp_path: Path):

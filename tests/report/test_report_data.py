@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
 
 def statement(run: Path, data: Path) -> dict:
     folder, inspector = read_folder(data), Inspector.open(run)
-    return describe_data(folder, select_pictures(folder, inspector, run), [], [], run)
+    return describe_data(folder, select_pictures(folder, inspector), [], [], run)
 
 
 def split(run: Path, data: Path, sides: list[str], by: str | None) -> Path:

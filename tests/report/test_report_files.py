@@ -111,6 +111,20 @@ def test_agreed_limits_are_judged_and_their_file_is_named_by_its_hash(make_run: 
     assert report["limits_sha256"] == report["agreed"]["sha256"]
 
 
+@pytest.mark.parametrize("limit", ["severities: {grave: ", "classes: {stain: "])
+def test_limit_whose_only_pictures_are_broken_is_not_shown(make_run: MakeRun, data: Path, tmp_path: Path, limit: str):
+    rows = (data / "labels.csv").read_text().replace("defect/6.png,defect,minor", "defect/6.png,defect,grave")
+    (data / "labels.csv").write_text(rows)
+    for path in (data / "defect/6.png", data / "stain/0.png", data / "stain/1.png"):
+        path.write_bytes(b"no picture " + path.name.encode())
+    limits = tmp_path / "limits.yaml"
+    limits.write_text(f"{LIMITS}{limit}{{escape_rate: 0.5}}}}\n")
+
+    (result,) = judge(make_run(tmp_path / "run"), data, tmp_path / "out", limits=limits)["agreed"]["results"]
+
+    assert (result["events"], result["parts"], result["verdict"]) == (0, 0, "not_shown")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -200,6 +214,7 @@ def test_payback_that_cannot_be_counted_leaves_the_report_without_it(make_run: M
 
     assert isinstance(done.exception, DataError)
     assert "holds 0 defect parts" in str(done.exception)
+    assert f"report: {tmp_path / 'out/report.html'}" in done.output
     assert json.loads((tmp_path / "out/report.json").read_text())["n_good"] == 6
     assert (tmp_path / "out/report.html").is_file()
 

@@ -1,8 +1,6 @@
 """Acceptance: a frozen gate judges sealed parts, and each agreed limit is passed, failed or not shown."""
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ from partgate.acceptance.parts import (
     refuse_unusable_limits,
 )
 from partgate.acceptance.seal import Seal, check_against_seal, read_seal, read_test_folder, seal_now, write_seal
-from partgate.configfile import write_atomically
+from partgate.configfile import make_folder, write_atomically
 from partgate.data.folder import LabelledFolder, data_sha256
 from partgate.errors import ConfigError, DataError
 from partgate.evaluation.agreed_limits import (
@@ -40,7 +38,7 @@ from partgate.imaging import encode_jpeg, read_picture
 from partgate.inference.inspector import Inspector
 from partgate.pages.pdf import load_weasyprint, write_pdf
 from partgate.parts import Verdict
-from partgate.recipe import recipe_path
+from partgate.report.data import describe_setting
 from partgate.report.thumbnails import shrink
 
 ACCEPTANCE_FORMAT = 1
@@ -95,7 +93,7 @@ def accept(
     """
     if pdf:
         load_weasyprint()  # its absence is told now, not after the long part
-    limits = load_limits(limits_file)
+    limits, limits_sha256 = load_limits(limits_file)
     inspector = Inspector.open(run_or_recipe)
     good = _good_class(inspector)
     folder = read_test_folder(data, good)
@@ -104,37 +102,33 @@ def accept(
     refuse_known_pictures(folder, inspector)
     refuse_unusable_limits(limits, folder, inspector, good)
     seal = _sealed_before(seal_file, folder) if seal_file else None
-    _make_folder(out)
+    _refuse_second_record(out)
+    make_folder(out)
     if seal is None:
         seal = _seal_into(out, folder)
-    judged, unreadable = judge_parts(folder, inspector, threads, progress)
+    judged = judge_parts(folder, inspector, threads, progress)
     counts = count_verdicts(judged, good, inspector.bundle.manifest.classes)
     results = judge_limits(limits, counts)
     record = {
         **_header(results, inspector, limits, signed_by),
         "folder": folder.folder.resolve().name,
         "counts": asdict(counts),
-        "material": asdict(describe_material(folder, good, inspector.bundle.manifest.classes, run_or_recipe)),
+        "material": asdict(describe_material(folder, good, inspector)),
         "seal": {"sealed_at": seal.sealed_at.isoformat(), "before": seal_file is not None},
         "sha256": {
             "data": data_sha256(folder.pictures),
             "seal": seal.sha256,
             "bundle_id": inspector.bundle.id,
             "bundle_file": inspector.bundle.sha256,
-            "recipe": _sha256(recipe_path(run_or_recipe)),
-            "limits": _sha256(limits_file),
+            "recipe": inspector.recipe_sha256,
+            "limits": limits_sha256,
         },
-        "unreadable": unreadable,
         "mistakes": _mistakes(judged, good, limits),
         "parts": [_part(one) for one in judged],
     }
     page = render_acceptance(record, _thumbnails(record["mistakes"], folder.folder, inspector), language)
     files = _write(record, page, out, language if pdf else None)
     return Acceptance(overall_verdict(results), results, record, files)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _good_class(inspector: Inspector) -> str:
@@ -161,15 +155,9 @@ def _seal_into(out: Path, folder: LabelledFolder) -> Seal:
     return seal
 
 
-def _make_folder(out: Path) -> None:
+def _refuse_second_record(out: Path) -> None:
     if (out / RECORD).exists():
         raise DataError(f"{out}: holds a record already; a record is never overwritten: name another folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}; name a writable folder") from error
-    if not os.access(out, os.W_OK):
-        raise DataError(f"{out}: is not writable; name another folder")
 
 
 def _header(
@@ -190,6 +178,7 @@ def _header(
             "recheck_from": recipe.decision.recheck_from,
             "reject_from": recipe.decision.reject_from,
             "chosen": recipe.decision.chosen,
+            "limits_set": describe_setting(recipe.decision),
             "chosen_on": chosen_on.model_dump(mode="json", exclude={"picture_sha256"}) if chosen_on else None,
         },
         "training": {"pictures": training.pictures, "groups": training.groups, "folder": training.folder},
@@ -251,7 +240,7 @@ def _thumbnails(mistakes: Sequence[Mapping[str, Any]], folder: Path, inspector: 
     for entry in mistakes[:MOST_PICTURES]:
         try:
             image = read_picture(folder / entry["file"])
-        except DataError:  # it is listed among those that cannot be read
+        except DataError:  # judged a moment ago, gone since: it is listed by name
             continue
         height_px, width_px = image.shape[:2]
         marked = mark_region(shrink(image), height_px, width_px, geometry, entry["region"])

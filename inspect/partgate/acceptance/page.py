@@ -2,37 +2,21 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from partgate.acceptance.plan import format_limit
-from partgate.glossary import format_percent, text
+from partgate.glossary import text
 from partgate.pages.bilingual import Bilingual, phrase
-from partgate.pages.frame import render, written_name, written_number, written_percent, written_time
+from partgate.pages.frame import render, written_name, written_number, written_time
+from partgate.report.limit_rows import LimitRow, limit_row, written_beside, written_day, written_limit
 
-UNREADABLE_SHOWN = 20
-_MOST_DIGITS = 6
 _SIDES = ("supplier", "customer")
-_WHO = {"escape_rate": "defect", "false_reject_rate": "good", "recheck_rate": "good"}
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRow:
-    """One agreed limit against what was shown, ready to read."""
-
-    what: Bilingual
-    limit: Bilingual
-    shown: Bilingual
-    bounds: Bilingual
-    verdict: str  # passed, failed or not_shown
-    missing: Bilingual
 
 
 def render_acceptance(record: Mapping[str, Any], thumbnails: Mapping[str, bytes], language: str = "en") -> str:
     """Return the whole page.
 
     Args:
-        record: What ``proof.acceptance`` found.
+        record: What ``acceptance.acceptance`` found.
         thumbnails: JPEG files by ``file`` of the mistakes; those without one are listed by name.
         language: Shown first; the other is one click away.
 
@@ -46,7 +30,7 @@ def render_acceptance(record: Mapping[str, Any], thumbnails: Mapping[str, bytes]
         language,
         record=record,
         rows=limit_rows(record),
-        confidence=_limit(record["agreed"]["confidence"]),
+        confidence=written_limit(record["agreed"]["confidence"]),
         kinds=_kinds(record["counts"]),
         shown=[entry for entry in mistakes if entry["file"] in thumbnails],
         not_shown=len(mistakes) - len(thumbnails),
@@ -56,15 +40,14 @@ def render_acceptance(record: Mapping[str, Any], thumbnails: Mapping[str, bytes]
         cannot=_cannot(record),
         chosen=_chosen(record),
         sealed=_sealed(record),
-        agreed_on=_day(record["agreed"]["agreed_on"]),
+        agreed_on=written_day(record["agreed"]["agreed_on"]),
         signatures=_signatures(record["signed_by"]),
-        unreadable_shown=UNREADABLE_SHOWN,
     )
 
 
 def limit_rows(record: Mapping[str, Any]) -> list[LimitRow]:
     """Return the agreed limits in the order of the record."""
-    return [_limit_row(result, record["material"]["counted"]) for result in record["results"]]
+    return [limit_row(result, record["material"]["counted"]) for result in record["results"]]
 
 
 def say_results(record: Mapping[str, Any], language: str) -> list[str]:
@@ -72,44 +55,12 @@ def say_results(record: Mapping[str, Any], language: str) -> list[str]:
     lines = []
     for row, result in zip(limit_rows(record), record["results"], strict=True):
         parts = {name: getattr(row, name).in_language(language) for name in ("what", "shown", "limit")}
-        upper = _bound(result["upper"], result["limit"]).in_language(language)
+        upper = written_beside(result["upper"], result["limit"]).in_language(language)
         verdict = text(f"accept.verdict.{row.verdict}", language)
         line = text("accept.line", language, upper=upper, verdict=verdict, **parts)
         lines.append(f"{line}; {row.missing.in_language(language)}" if result["parts_missing"] else line)
     overall = text(f"accept.verdict.{record['verdict']}", language)
     return [*lines, text("accept.line.overall", language, verdict=overall)]
-
-
-def _limit_row(result: Mapping[str, Any], counted: str) -> LimitRow:
-    events, parts, limit = result["events"], result["parts"], result["limit"]
-    noun = phrase(f"counted.{counted}.{_WHO[result['kind']]}")
-    lower, upper = (_bound(result[name], limit) for name in ("lower", "upper"))
-    rate = written_percent(events / parts if parts else None)
-    missing = result["parts_missing"]
-    return LimitRow(
-        what=phrase(f"accept.what.{result['scope']}", rate=phrase(result["kind"]), name=written_name(result["name"])),
-        limit=_limit(limit),
-        shown=phrase("accept.shown", k=written_number(events), n=written_number(parts), noun=noun, rate=rate),
-        bounds=phrase("accept.bounds", lower=lower, upper=upper),
-        verdict=result["verdict"],
-        missing=phrase("accept.missing", n=written_number(missing)) if missing else phrase("nothing"),
-    )
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-
-
-def _limit(rate: float) -> Bilingual:
-    return Bilingual(lambda language: format_limit(rate, language))
-
-
-def _bound(bound: float, limit: float) -> Bilingual:
-    """Write a bound with as many decimals as tell it from the limit."""
-    digits = 1
-    while digits < _MOST_DIGITS and bound != limit and round(100 * bound, digits) == round(100 * limit, digits):
-        digits += 1
-    return Bilingual(lambda language: format_percent(bound, language, digits))
 
 
 def _kinds(counts: Mapping[str, Any]) -> list[tuple[Bilingual, bool, Mapping[str, int]]]:
@@ -134,8 +85,6 @@ def _cannot(record: Mapping[str, Any]) -> list[Bilingual]:
             found.append(phrase(f"accept.cannot.{name}", n=written_number(material[fact])))
     if material["not_learned"]:
         found.append(phrase("accept.cannot.not_learned", classes=written_name(", ".join(material["not_learned"]))))
-    if record["unreadable"]:
-        found.append(phrase("accept.cannot.unreadable", n=written_number(len(record["unreadable"]))))
     if not record["seal"]["before"]:
         found.append(phrase("accept.cannot.sealed_late"))
     if record["recipe"]["chosen_on"] is None:
@@ -147,7 +96,7 @@ def _cannot(record: Mapping[str, Any]) -> list[Bilingual]:
         found.append(phrase("accept.cannot.caught"))
     if len(record["results"]) > 1:
         found.append(
-            phrase("accept.cannot.each_limit", n=len(record["results"]), confidence=_limit(agreed["confidence"]))
+            phrase("accept.cannot.each_limit", n=len(record["results"]), confidence=written_limit(agreed["confidence"]))
         )
     return [*found, *map(phrase, ("limits.unknown_defects", "limits.conditions", "limits.delivered"))]
 
@@ -158,13 +107,6 @@ def _chosen(record: Mapping[str, Any]) -> Bilingual:
         return phrase("accept.parts.chosen.unknown")
     counts = {name: written_number(chosen_on[name]) for name in ("parts", "pictures")}
     return phrase("accept.parts.chosen.value", **counts)
-
-
-def _day(written: str | None) -> Bilingual:
-    if written is None:
-        return phrase("nothing")
-    year, month, day = written.split("-")
-    return phrase("accept.date", year=year, month=month, day=day)
 
 
 def _sealed(record: Mapping[str, Any]) -> Bilingual:

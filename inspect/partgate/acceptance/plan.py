@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from partgate.errors import ConfigError
-from partgate.evaluation.agreed_limits import check_rate
 from partgate.evaluation.rates import chance_of_at_most, parts_needed
 from partgate.glossary import format_number, format_percent, text
+from partgate.report.limit_rows import format_limit
+from partgate.wishes import ask_for_a_fraction
 
 _ERRORS_SHOWN = range(4)
 
@@ -56,7 +57,7 @@ def check_options(**fractions: float | None) -> None:
     problems = []
     for name, value in fractions.items():
         try:
-            check_rate(value)
+            ask_for_a_fraction(value)
         except ValueError as error:
             problems.append(f"--{name.replace('_', '-')}: {error}")
     if problems:
@@ -92,14 +93,3 @@ def describe_plan(kind: str, plan: Plan, language: str) -> list[str]:
         mark = "> " if errors == plan.errors else "  "
         lines.append(mark + "   ".join(cell.rjust(len(head)) for cell, head in zip(cells, heads, strict=True)))
     return lines
-
-
-def format_limit(rate: float, language: str) -> str:
-    """Write a rate that a person chose, as percent with as many decimals as it has.
-
-    Example:
-        >>> format_limit(0.02, "en"), format_limit(0.001, "de")
-        ('2 %', '0,1 %')
-    """
-    digits = next((digits for digits in range(6) if abs(round(100 * rate, digits) - 100 * rate) < 1e-9), 6)
-    return format_percent(rate, language, digits)

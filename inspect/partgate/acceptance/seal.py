@@ -17,9 +17,11 @@ from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder, Picture, read_folder
 from partgate.errors import DataError
 from partgate.evaluation.agreed_limits import severity_of
+from partgate.imaging import read_picture
 
 SEAL_FORMAT = 1
 _MOST_NAMED = 5
+_MOST_UNREADABLE = 20
 _NO_CLASS_IS_ASKED_FOR = ""  # which class is good is the recipe's matter; a seal takes any names
 
 
@@ -67,14 +69,41 @@ def read_test_folder(data: Path, good_class: str = _NO_CLASS_IS_ASKED_FOR) -> La
         good_class: The recipe's, where it is known.
 
     Raises:
-        DataError: If the folder cannot be read, a part has two labels or severities, or one picture stands there as
-            two parts.
+        DataError: If the folder or a picture cannot be read, a part has two labels or severities, or one picture stands
+            there as two parts.
     """
     folder = read_folder(data, good_class, must_have_good=False)
-    problems = [*_copies(folder.pictures), *_two_severities(folder.pictures)]
+    problems = _copies(folder.pictures)
     if problems:
         raise DataError("\n".join(f"{data}: {problem}" for problem in problems))
+    refuse_unreadable(data, [problem for picture in folder.pictures if (problem := _unreadable(picture))])
     return folder
+
+
+def _unreadable(picture: Picture) -> str | None:
+    try:
+        read_picture(picture.path)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def refuse_unreadable(data: Path, problems: Sequence[str]) -> None:
+    """Refuse files that are no whole pictures: on the line they would go to recheck, and could count as caught.
+
+    Args:
+        data: The folder they lie in.
+        problems: A line for each file.
+
+    Raises:
+        DataError: If there are any; up to 20 are named.
+    """
+    if not problems:
+        return
+    more = len(problems) - _MOST_UNREADABLE
+    lines = [f"{data}: {len(problems)} pictures cannot be read; a broken file proves nothing:", *problems]
+    lines = lines[: 1 + _MOST_UNREADABLE] + ([f"... and {more} more"] if more > 0 else [])
+    raise DataError("\n".join([*lines, "bring back the whole pictures, or take these parts out of the test"]))
 
 
 def _copies(pictures: Sequence[Picture]) -> list[str]:
@@ -92,19 +121,6 @@ def _copies(pictures: Sequence[Picture]) -> list[str]:
         f"{len(pairs)} pictures are copies of others and would count twice, e.g. {other_file!r} of {one!r}; "
         "a proof needs different parts: remove the copies"
     ]
-
-
-def _two_severities(pictures: Sequence[Picture]) -> list[str]:
-    found: dict[str, dict[str | None, str]] = {}
-    for picture in pictures:
-        if picture.part is not None:
-            found.setdefault(picture.part, {}).setdefault(_sealed(picture).severity, picture.file)
-    return [
-        f"part '{part}' has two severities: "
-        + ", ".join(f"{file!r} is '{severity or 'empty'}'" for severity, file in seen.items())
-        for part, seen in found.items()
-        if len(seen) > 1
-    ][:_MOST_NAMED]
 
 
 def write_seal(seal: Seal, folder: str, out: Path) -> None:

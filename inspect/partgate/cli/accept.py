@@ -23,7 +23,9 @@ def seal(
     for note in folder.notes:
         print(f"note: {note}")
     parts = {picture.part or picture.file for picture in sealed.pictures}
-    print(f"sealed:   {len(sealed.pictures)} pictures, counted as {len(parts)}, at {sealed.sealed_at.isoformat()}")
+    unit = "parts" if any(picture.part for picture in sealed.pictures) else "pictures"
+    print(f"sealed:   {len(sealed.pictures)} pictures, counted as {len(parts)} {unit}")
+    print(f"time:     {sealed.sealed_at.isoformat()}")
     print(f"hash:     {sealed.sha256}")
     print(f"file:     {out}")
     print("tell the other side the hash now: it shows later that nothing was exchanged")
@@ -38,7 +40,7 @@ def accept(
     lang: Annotated[
         Literal["en", "de"], typer.Option(help="What the page shows first; the only one in the PDF.")
     ] = "en",
-    pdf: Annotated[bool, typer.Option("--pdf", help="Also write acceptance.pdf (needs partgate[pdf]).")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also write acceptance.pdf (needs partgate\\[pdf]).")] = False,
     signed_by: Annotated[
         list[str] | None, typer.Option(help="Name for the signature fields: supplier, then customer, then others.")
     ] = None,

@@ -36,7 +36,7 @@ def get(
         bool, typer.Option("--with-unsure", help="Also cells that the rater was not sure of, with weights 1/3 and 2/3.")
     ] = False,
 ) -> None:
-    """Lay a public set out as a labelled folder; nothing is downloaded, the pictures come with partgate[demo]."""
+    r"""Lay a public set out as a labelled folder; nothing is downloaded, the pictures come with partgate\[demo]."""
     from partgate.data.solar_cells import SOLAR_CELLS_LICENCE, lay_out_solar_cells
 
     count = lay_out_solar_cells(destination, with_unsure)

@@ -43,10 +43,12 @@ def decide(
 
     What is not named here is taken from the recipe.
     """
+    from partgate.configfile import make_folder
     from partgate.decide.decide import Order, gather_evidence, set_rule
     from partgate.decide.outcome import choose_rule, merge_wishes
     from partgate.recipe import load_recipe, recipe_path
 
+    who, why = (who or "").strip() or None, (why or "").strip() or None
     if (who is None) != (why is None):
         raise ConfigError([f"--{'why' if why is None else 'who'} is missing: a rule is set by a person, for a reason"])
     given: dict[str, Any] = {
@@ -64,6 +66,8 @@ def decide(
     for line in outcome.lines:
         print(line)
     order = None if who is None or why is None else Order(who, why)
+    if out is not None:
+        make_folder(out)  # its absence is told before the rule is set
     if order is not None:
         set_rule(path, recipe, evidence, wishes, outcome.chosen, order)
         print(f"written: {path}; a station takes it when it starts again")

@@ -23,7 +23,7 @@ def evaluate(
     payback: Annotated[
         Path | None, typer.Option(help="Case of 'partgate payback'; its rates are those of this evaluation.")
     ] = None,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf (needs partgate[pdf]).")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf (needs partgate\\[pdf]).")] = False,
 ) -> None:
     """Judge labelled pictures that the bundle has not seen, and write the report."""
     from partgate.report.report import evaluate as judge
@@ -40,6 +40,8 @@ def evaluate(
         print(line)
     for path in result.files:
         print(f"report: {path}")
+    if result.appendix_error is not None:
+        raise result.appendix_error
 
 
 def _payback_section(file: Path) -> "Appendix":
@@ -48,12 +50,13 @@ def _payback_section(file: Path) -> "Appendix":
 
     from partgate.payback.case import load_case
     from partgate.payback.page import render_section
-    from partgate.payback.payback import work_out
+    from partgate.payback.payback import as_facts, work_out
     from partgate.payback.rates import rates_from_report
 
     case = load_case(file)
 
-    def section(report: Mapping[str, Any]) -> Markup:
-        return render_section(work_out(case, rates_from_report(report)))
+    def section(report: Mapping[str, Any]) -> tuple[Markup, dict[str, Any]]:
+        payback = work_out(case, rates_from_report(report))
+        return render_section(payback), as_facts(payback)
 
     return section

@@ -3,29 +3,26 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from partgate import __version__
 from partgate.compare.page import PICTURES_SHOWN, render_comparison
-from partgate.configfile import write_atomically
+from partgate.configfile import make_folder, write_atomically
 from partgate.errors import DataError
 from partgate.evaluation.comparison import compare_gates
 from partgate.evaluation.judge import Progress
 from partgate.imaging import encode_jpeg, read_picture
+from partgate.report.thumbnails import shrink
 
 PAGE_FILE = "compare.html"
 JSON_FILE = "compare.json"
 TABLE_FILE = "changed.csv"
 
-_THUMBNAIL_PX, _JPEG_QUALITY = 220, 80
+_JPEG_QUALITY = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +52,14 @@ def compare(
         BundleError: If a bundle is damaged or not the pinned one.
         DataError: If the data cannot be used, no part is left that neither has seen, or the folder is not writable.
     """
-    _make_folder(out)
+    make_folder(out)
     facts = compare_gates(first, second, data, threads=threads, progress=progress)
     _refuse_nothing(facts, data)
     facts = {"created_at": datetime.now(UTC).isoformat(timespec="seconds"), "partgate": __version__, **facts}
-    pictures = {one["file"]: _thumbnail(data / one["file"]) for one in facts["changed"][:PICTURES_SHOWN]}
+    pictures = {
+        one["file"]: encode_jpeg(shrink(read_picture(data / one["file"])), quality=_JPEG_QUALITY)
+        for one in facts["changed"][:PICTURES_SHOWN]
+    }
     page = out / PAGE_FILE
     try:
         content = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
@@ -69,15 +69,6 @@ def compare(
     except OSError as error:
         raise DataError(f"{out}: cannot be written: {error.strerror}; name a folder with free space") from error
     return Comparison(facts, page)
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}; name a writable folder") from error
-    if not os.access(out, os.W_OK):
-        raise DataError(f"{out}: is not writable; name another folder")
 
 
 def _refuse_nothing(facts: Mapping[str, Any], data: Path) -> None:
@@ -90,15 +81,6 @@ def _refuse_nothing(facts: Mapping[str, Any], data: Path) -> None:
         )
     if not facts["n"]:
         raise DataError(f"{data}: none of {facts['pictures']} pictures can be read; first: {facts['unreadable'][0]}")
-
-
-def _thumbnail(path: Path) -> bytes:
-    image = read_picture(path)
-    height, width = image.shape[:2]
-    scale = _THUMBNAIL_PX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return encode_jpeg(np.asarray(small, np.uint8), quality=_JPEG_QUALITY)
 
 
 def _table(facts: Mapping[str, Any]) -> bytes:

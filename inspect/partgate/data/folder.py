@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from partgate.data.findings import FINDINGS_FILE, read_decisions, without
-from partgate.data.labels_csv import LABELS_FILE, LabelRow, read_labels
+from partgate.data.labels_csv import LABELS_FILE, SEVERITY_COLUMN, LabelRow, read_labels
 from partgate.errors import DataError
 from partgate.imaging import PICTURE_SUFFIXES
 from partgate.recipe import NO_GOOD_CLASS, VERDICT_LANES
@@ -75,7 +75,7 @@ def read_folder(
     Raises:
         ConfigError: If ``findings.yaml`` is wrong.
         DataError: If there is no folder, no picture, no good class, a wrong ``labels.csv``, or labels that contradict
-            each other (the same picture or part under two labels).
+            each other (the same picture or part under two labels, a part with two severities).
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
@@ -90,8 +90,13 @@ def read_folder(
     same_part = without(decisions.same_part, decisions.leave_out)
     rows = sorted(rows, key=lambda row: row.file)
     hashes = [_hash(folder / row.file) for row in rows]
-    if not for_check:
+    if for_check:
+        notes += _two_severities(rows)
+    else:
         _refuse_contradictions(folder, rows, hashes)
+        _refuse_two_severities(folder, rows)
+    if not independent:
+        _note_empty_parts(rows, notes)
     groups = hashes if independent else _groups(rows, hashes, same_part)
     pictures = tuple(
         Picture(
@@ -214,9 +219,43 @@ def _refuse_contradictions(folder: Path, rows: Sequence[LabelRow], hashes: Seque
         raise DataError(f"{lines}{more}\nkeep each under its true label and {way_out}")
 
 
+def _two_severities(rows: Sequence[LabelRow]) -> list[str]:
+    """Say which parts have pictures of different severity: a part counts once, by one of them."""
+    found: dict[str, dict[str, LabelRow]] = defaultdict(dict)
+    for row in rows:
+        if row.part:
+            found[row.part].setdefault(row.columns.get(SEVERITY_COLUMN, "").strip(), row)
+    return [
+        f"part '{part}' has two severities: "
+        + ", ".join(f"{row.file!r} is '{severity or 'empty'}'" for severity, row in sorted(said.items()))
+        for part, said in found.items()
+        if len(said) > 1
+    ]
+
+
+def _refuse_two_severities(folder: Path, rows: Sequence[LabelRow]) -> None:
+    problems = _two_severities(rows)
+    if problems:
+        more = f"\n... and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
+        lines = "\n".join(f"{folder}: {problem}" for problem in problems[:_MOST_SHOWN])
+        raise DataError(f"{lines}{more}\ngive all pictures of a part one severity in {LABELS_FILE}")
+
+
+def _note_empty_parts(rows: Sequence[LabelRow], notes: list[str]) -> None:
+    """Say where only some rows name their part: the others count as if each showed another one."""
+    empty = sum(not row.part for row in rows)
+    if 0 < empty < len(rows):
+        notes.append(f"part is empty in {empty} of {len(rows)} rows: each such picture counts as a part of its own")
+
+
 def _labelled(rows: Sequence[LabelRow]) -> str:
     first = {row.label: row for row in reversed(rows)}
     return ", ".join(f"{row.file!r} is '{row.label}'" for row in sorted(first.values(), key=lambda row: row.label))
+
+
+def name_of_part(part: str) -> str:
+    """Return the name of the group that a part's pictures make."""
+    return f"part {part}"
 
 
 def _groups(rows: Sequence[LabelRow], hashes: Sequence[str], same_part: Sequence[Sequence[str]] = ()) -> list[str]:
@@ -232,7 +271,7 @@ def _groups(rows: Sequence[LabelRow], hashes: Sequence[str], same_part: Sequence
     for row, sha256 in zip(rows, hashes, strict=True):
         keys = [f"picture {sha256}"]
         keys += [f"group {row.group}"] if row.group else []
-        keys += [f"part {row.part}"] if row.part else []
+        keys += [name_of_part(row.part)] if row.part else []
         for key in keys[1:]:
             leader[find(keys[0])] = find(key)
     picture_of = {row.file: f"picture {sha256}" for row, sha256 in zip(rows, hashes, strict=True)}

@@ -14,6 +14,9 @@ from partgate.errors import DataError
 from partgate.imaging import PICTURE_SUFFIXES
 
 LABELS_FILE = "labels.csv"
+SEVERITY_COLUMN = "severity"
+"""Column that says how grave a defect is, in the user's words."""
+
 SPLITS = ("train", "validation", "test")
 _OWN_COLUMNS = ("file", "label", "group", "part", "weight", "split")
 _MOST_SHOWN = 10

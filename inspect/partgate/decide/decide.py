@@ -5,27 +5,30 @@ pictures that are neither on the run's test side nor used to prove anything late
 """
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from partgate.configfile import read_yaml
 from partgate.data.doubts import OUT_OF_FOLD_FILE
-from partgate.data.folder import Picture, read_folder
-from partgate.data.split import SPLIT_FILE, read_split
+from partgate.data.folder import LabelledFolder, read_folder
 from partgate.errors import ConfigError, DataError
 from partgate.evaluation.judge import Judged, Progress, check_classes, judge_pictures
 from partgate.evaluation.operating_points import PartScores, worst_of_parts
+from partgate.evaluation.seen import known_pictures, seen_by
 from partgate.evaluation.threshold import choose_limits
 from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.inference.bundle import Bundle, open_pinned
 from partgate.inference.inspector import Inspector
+from partgate.pages.bilingual import Bilingual, phrase
 from partgate.parts import Reason
-from partgate.recipe import HASH_DIGITS, ChosenOn, EarlierLimits, Limits, Recipe, recipe_path, save_recipe
+from partgate.recipe import HASH_DIGITS, ChosenOn, EarlierLimits, Limits, Recipe, load_recipe, recipe_path, save_recipe
 from partgate.wishes import Wishes
+
+_NO_LIMITS = Limits(recheck_from=0, reject_from=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Evidence:
 
     scores: PartScores
     chosen_on: ChosenOn
-    notes: tuple[str, ...]
+    notes: tuple[Bilingual, ...]
 
 
 def gather_evidence(
@@ -61,11 +64,7 @@ def gather_evidence(
         )  # fmt: skip
     if data is not None:
         return _judge_fresh(run_or_recipe, recipe, data, threads, progress)
-    return _read_training_scores(_run_of(run_or_recipe), recipe, open_pinned(recipe))
-
-
-def _run_of(run_or_recipe: Path) -> Path:
-    return run_or_recipe if run_or_recipe.is_dir() else run_or_recipe.resolve().parent
+    return _read_training_scores(recipe.bundle.file.parent, recipe, open_pinned(recipe))
 
 
 def _read_training_scores(run: Path, recipe: Recipe, bundle: Bundle) -> Evidence:
@@ -95,23 +94,18 @@ def _read_training_scores(run: Path, recipe: Recipe, bundle: Bundle) -> Evidence
     is_defect = np.array([label != recipe.good_class for label in labels], bool)
     scores = worst_of_parts(values, is_defect, parts)
     _check_both_sides(scores, str(path))
-    chosen_on = ChosenOn(parts=len(scores.values), pictures=len(rows), how="out-of-fold scores of the training")
-    notes = (
-        "the scores are those of the models of cross-validation: a promise about future parts holds only nearly; "
-        "--data with fresh pictures makes it exact",
+    counted: Literal["part", "picture"] = "part" if any(row.get("part") for row in rows) else "picture"
+    chosen_on = ChosenOn(
+        parts=len(scores.values), counted=counted, pictures=len(rows), how="out-of-fold scores of the training"
     )
-    return Evidence(scores, chosen_on, notes)
+    return Evidence(scores, chosen_on, (phrase("decide.note.nearly"),))
 
 
 def _judge_fresh(run_or_recipe: Path, recipe: Recipe, data: Path, threads: int, progress: Progress) -> Evidence:
     inspector = Inspector.open(recipe_path(run_or_recipe))
     folder = read_folder(data, recipe.good_class, must_have_good=False)
     check_classes(folder, inspector)
-    trained = set(inspector.bundle.manifest.training.picture_sha256)
-    _refuse([picture for picture in folder.pictures if picture.sha256 in trained], data, "trained the bundle",
-            "leave --data away: the training's own scores of them are the honest ones")  # fmt: skip
-    _refuse(_of_test_side(_run_of(run_or_recipe), folder.pictures), data, "are on the test side of the run",
-            "limits chosen on them would leave nothing to prove them with")  # fmt: skip
+    _refuse_spoken_for(folder, inspector, data)
     judged, unreadable = judge_pictures(folder.pictures, inspector, threads, progress)
     usable = [one for one in judged if _has_score(one)]
     if not usable:
@@ -121,33 +115,41 @@ def _judge_fresh(run_or_recipe: Path, recipe: Recipe, data: Path, threads: int, 
     scores = PartScores(values, is_defect)
     _check_both_sides(scores, str(data))
     hashes = tuple(sorted(picture.sha256[:HASH_DIGITS] for picture in folder.pictures))
+    counted: Literal["part", "picture"] = "part" if any(one.part for one in folder.pictures) else "picture"
     chosen_on = ChosenOn(
-        parts=len(usable), pictures=len(folder.pictures), picture_sha256=hashes,
+        parts=len(usable),
+        counted=counted,
+        pictures=len(folder.pictures),
+        picture_sha256=hashes,
+        groups=tuple(sorted({one.group for one in folder.pictures})) if folder.has_groups else (),
         how=f"scores of fresh pictures in {folder.folder.resolve().name}",
-    )  # fmt: skip
+    )
     left = len(judged) - len(usable)
-    notes = [f"{left} parts have no usable picture or score: no limit decides about them"] if left else []
-    return Evidence(scores, chosen_on, (*folder.notes, *notes, *(f"not readable: {file}" for file in unreadable)))
+    notes = [Bilingual(lambda _, note=note: note) for note in folder.notes]  # type: ignore[misc]
+    notes += [phrase("decide.note.without_score", n=left)] if left else []
+    notes += [Bilingual(lambda _, file=file: file) for file in unreadable]  # type: ignore[misc]
+    return Evidence(scores, chosen_on, tuple(notes))
 
 
 def _has_score(one: Judged) -> bool:
     return one.decision.reason is not Reason.PICTURE_NOT_USABLE and np.isfinite(one.prediction.defect_score)
 
 
-def _of_test_side(run: Path, pictures: Sequence[Picture]) -> list[Picture]:
-    if not (run / SPLIT_FILE).is_file():
-        return []
-    sides = read_split(run / SPLIT_FILE)
-    return [picture for picture in pictures if sides.get(picture.sha256) == "test"]
-
-
-def _refuse(pictures: Sequence[Picture], data: Path, what: str, why: str) -> None:
-    if pictures:
-        first = pictures[0]
-        raise DataError(
-            f"{data}: {len(pictures)} pictures {what}, e.g. {first.file!r} (SHA-256 {first.sha256[:HASH_DIGITS]}); "
-            f"{why}"
-        )
+def _refuse_spoken_for(folder: LabelledFolder, inspector: Inspector, data: Path) -> None:
+    """Refuse pictures whose parts trained the bundle, or are kept to prove it: by hash and by named part or group."""
+    seen = replace(seen_by(inspector), decision=_NO_LIMITS)  # the same pictures may choose another rule
+    tested = frozenset(sha256 for sha256, one in seen.standings.items() if one.side == "test")
+    learned, proof = known_pictures(folder.pictures, [seen, replace(seen, learned=tested)])
+    for files, what, why in (
+        (learned, "trained the bundle", "leave --data away: the training's own scores of them are the honest ones"),
+        (proof, "are on the test side of the run", "limits chosen on them would leave nothing to prove them with"),
+    ):
+        if files:
+            first = next(one for one in folder.pictures if one.file in files)
+            raise DataError(
+                f"{data}: {len(files)} pictures {what}, themselves or another picture of their part, e.g. "
+                f"{first.file!r} (SHA-256 {first.sha256[:HASH_DIGITS]}); {why}"
+            )
 
 
 def _check_both_sides(scores: PartScores, source: str) -> None:
@@ -185,18 +187,15 @@ def set_rule(
         order: By whom and why.
 
     Raises:
-        ConfigError: If the place is not writable or full.
+        ConfigError: If the place is not writable or full, or the recipe is no longer the one that was read.
     """
     now, before = datetime.now(UTC).replace(microsecond=0), recipe.decision
     on = evidence.chosen_on
-    earlier = EarlierLimits(
-        recheck_from=before.recheck_from, reject_from=before.reject_from, chosen=before.chosen, set_by=before.set_by,
-        set_at=before.set_at, why=before.why,
-    )  # fmt: skip
+    earlier = EarlierLimits.model_validate(before.model_dump(include=set(EarlierLimits.model_fields)))
     values = wishes.model_dump() | {
         "recheck_from": chosen.recheck_from,
         "reject_from": chosen.reject_from,
-        "chosen": f"{chosen.how}; on {on.how} ({on.parts} parts), {now:%Y-%m-%d}",
+        "chosen": f"{chosen.how}; on {on.how} ({on.parts} {on.counted}s), {now:%Y-%m-%d}",
         "chosen_on": on,
         "set_by": order.who,
         "set_at": now,
@@ -204,6 +203,8 @@ def set_rule(
         "earlier": (*before.earlier, earlier),
     }
     changed = recipe.model_copy(update={"decision": Limits.model_validate(values)})
+    if load_recipe(path) != recipe:
+        raise ConfigError([f"{path}: was changed by someone else meanwhile; look at it and decide again"])
     try:
         save_recipe(changed, path, read_yaml(path)["bundle"]["file"])  # as it stands there
     except OSError as error:

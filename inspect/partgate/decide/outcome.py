@@ -1,18 +1,21 @@
 """A rule that was found: what it does beside the one in force, in words, as a page and as JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from partgate.configfile import check_settings, write_atomically
+from partgate.configfile import check_settings, make_folder, write_atomically
 from partgate.decide.decide import Evidence, Order, find_rule
 from partgate.decide.page import describe_decision, render_decision
 from partgate.errors import ConfigError
 from partgate.evaluation.cost_curve import describe_cost, describe_point
 from partgate.evaluation.operating_points import count_at, share_on_line
-from partgate.evaluation.threshold_words import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits, describe_wishes, warn_about
+from partgate.glossary import count_of, languages
+from partgate.pages.bilingual import Bilingual, phrase
+from partgate.pages.frame import written_number
 from partgate.recipe import Limits, Recipe
 from partgate.wishes import Wishes
 
@@ -51,7 +54,8 @@ class Outcome:
     chosen: ChosenLimits
     cost: Mapping[str, Any]
     before: Mapping[str, Any] | None  # the rule in force on the same parts; None where it is the same
-    notes: tuple[str, ...]
+    how: Bilingual
+    notes: tuple[Bilingual, ...]
 
     @property
     def lines(self) -> list[str]:
@@ -61,9 +65,10 @@ class Outcome:
         return [
             *describe_decision(self.cost),
             f"chosen: {found.how}",
-            f"  on {found.n_defect} defect and {found.n_good} good parts: {found.escapes} escape, "
-            f"{found.false_rejects} false rejects, {rechecks} rechecks",
-            *(f"note: {note}" for note in self.notes),
+            f"  on {found.n_defect} defect and {found.n_good} good {self.cost['counted']}s: "
+            f"{count_of(found.escapes, 'escape')}, {count_of(found.false_rejects, 'false reject')}, "
+            f"{count_of(rechecks, 'recheck')}",
+            *(f"note: {note.in_language(languages[0])}" for note in self.notes),
         ]
 
     def write(self, out: Path, order: Order | None, language: str) -> Path:
@@ -78,13 +83,13 @@ class Outcome:
             "chosen": asdict(self.chosen),
             "before": self.before,
             "cost": self.cost,
-            "notes": list(self.notes),
+            "notes": [note.in_language(languages[0]) for note in self.notes],
             "set_by": order and order.who,
             "why": order and order.why,
         }
-        page = render_decision(self.recipe, self.cost, self.before, self.notes, order, language)
+        page = render_decision(self.recipe, self.cost, self.before, self.how, self.notes, order, language)
+        make_folder(out)
         try:
-            out.mkdir(parents=True, exist_ok=True)
             write_atomically(out / JSON_FILE, json.dumps(facts, indent=1, ensure_ascii=False).encode())
             write_atomically(out / PAGE_FILE, page.encode())
         except OSError as error:
@@ -100,26 +105,33 @@ def choose_rule(recipe: Recipe, evidence: Evidence, wishes: Wishes, by_hand: tup
     """
     scores = evidence.scores
     chosen = find_rule(evidence, wishes) if by_hand is None else _by_hand(evidence, by_hand)
-    cost = describe_cost(scores, wishes, chosen.recheck_from, chosen.reject_from)
+    cost = describe_cost(scores, wishes, chosen.recheck_from, chosen.reject_from, counted=evidence.chosen_on.counted)
     assert cost is not None, "evidence holds good and defect parts"
     now = recipe.decision
     before = None
     if (now.recheck_from, now.reject_from) != (chosen.recheck_from, chosen.reject_from):
         point = count_at(scores, now.recheck_from, now.reject_from)
         before = describe_point(point, wishes, share_on_line(scores, wishes))
-    notes = [
-        *chosen.warnings,
-        *(evidence.notes if wishes.promise is not None or evidence.chosen_on.picture_sha256 else ()),
-    ]
-    cheapest = min(point["money"] for point in cost["points"])
-    if by_hand is None and chosen.how.startswith("cheapest") and cheapest < cost["chosen"]["money"] * _CLEARLY:
-        notes.append(
-            f"another rule counted cheaper on these parts ({cheapest:.0f} against {cost['chosen']['money']:.0f}); the "
-            "limits go by the calibrated chance of each part, which hangs less on the few parts that lie near them"
-        )
+    notes = [] if by_hand is not None else list(warn_about(chosen, wishes))
+    notes += _notes(recipe, evidence, wishes, chosen, cost, is_cheapest=by_hand is None)
+    how = phrase("limits_words.by_hand") if by_hand is not None else describe_wishes(wishes, chosen)
+    return Outcome(recipe, chosen, cost, before, how, tuple(notes))
+
+
+def _notes(
+    recipe: Recipe, evidence: Evidence, wishes: Wishes, chosen: ChosenLimits, cost: Mapping[str, Any], *,
+    is_cheapest: bool,
+) -> Iterator[Bilingual]:  # fmt: skip
+    if wishes.promise is not None or evidence.chosen_on.picture_sha256:
+        yield from evidence.notes
+    cheapest, money = min(point["money"] for point in cost["points"]), cost["chosen"]["money"]
+    wished = (wishes.max_escape_rate, wishes.max_false_reject_rate, wishes.promise)
+    if money is None:
+        yield phrase("decide.note.no_price")
+    elif is_cheapest and not any(one is not None for one in wished) and cheapest < money * _CLEARLY:
+        yield phrase("decide.note.counted_cheaper", cheapest=written_number(cheapest), money=written_number(money))
     if chosen.reject_from > chosen.recheck_from and not recipe.lanes.get("RECHECK"):
-        notes.append("rechecks go to lane 0, the reject lane; lanes.RECHECK in the recipe gives them one of their own")
-    return Outcome(recipe, chosen, cost, before, tuple(notes))
+        yield phrase("decide.note.no_lane")
 
 
 def _by_hand(evidence: Evidence, limits: tuple[float, float]) -> ChosenLimits:
@@ -129,5 +141,5 @@ def _by_hand(evidence: Evidence, limits: tuple[float, float]) -> ChosenLimits:
     point = count_at(evidence.scores, low, high)
     return ChosenLimits(
         low, high, point.n_good, point.n_defect, point.escapes, point.false_rejects, point.rechecks_good,
-        point.rechecks_defect, how="set by hand", warnings=(),
+        point.rechecks_defect, seen_share=float(evidence.scores.values.mean()), how="set by hand", warnings=(),
     )  # fmt: skip

@@ -14,8 +14,8 @@ from partgate.report.cost_words import cost_basis, cost_drawing
 
 
 def render_decision(
-    recipe: Recipe, cost: Mapping[str, Any], before: Mapping[str, Any] | None, notes: Sequence[str],
-    order: Order | None, language: str = "en",
+    recipe: Recipe, cost: Mapping[str, Any], before: Mapping[str, Any] | None, how: Bilingual,
+    notes: Sequence[Bilingual], order: Order | None, language: str = "en",
 ) -> str:  # fmt: skip
     """Return the page.
 
@@ -23,7 +23,8 @@ def render_decision(
         recipe: Names product and bundle.
         cost: The curve with the chosen rule, from ``cost_curve.describe_cost``.
         before: The rule in force until now on the same parts; ``None`` where it is the chosen one.
-        notes: What to mind, in English.
+        how: The rule was chosen.
+        notes: What to mind.
         order: Who set the rule; ``None`` where the recipe is unchanged.
         language: Shown first.
 
@@ -31,13 +32,25 @@ def render_decision(
         ValueError: If the language is unknown.
     """
     rules = [one for one in (before, cost["chosen"]) if one is not None]
+    points = [
+        _row(one, cost) | {"mark": "→" if one is cost["chosen"] else ""} for one in _with_chosen(cost)
+    ]  # fmt: skip
     return render(
         "partgate.decide", "decide.html.j2", language,
         recipe=recipe, cost=cost, created_at=datetime.now(UTC), parts=cost["n_good"] + cost["n_defect"],
-        rules=[_row(one, cost) for one in rules], points=[_row(one, cost) for one in pick_points(cost)],
+        rules=[_row(one, cost) for one in rules], points=points,
         unit=Bilingual(lambda lang: cost["currency"] or text("cost.unit", lang)), basis=cost_basis(cost),
-        chart=cost_drawing(cost), notes=notes, who=order.who if order else None, why=order.why if order else None,
+        chart=cost_drawing(cost, is_proposal=order is None), how=how, notes=notes,
+        who=order.who if order else None, why=order.why if order else None,
     )  # fmt: skip
+
+
+def _with_chosen(cost: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return some rules of the curve and the chosen one among them, from strict to mild."""
+    chosen = cost["chosen"]
+    limits = (chosen["recheck_from"], chosen["reject_from"])
+    rows = [one for one in pick_points(cost) if (one["recheck_from"], one["reject_from"]) != limits]
+    return sorted([*rows, chosen], key=lambda one: (one["escapes"], one["recheck_from"]))
 
 
 def _row(point: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Bilingual]:
@@ -50,17 +63,23 @@ def _row(point: Mapping[str, Any], cost: Mapping[str, Any]) -> dict[str, Bilingu
         "rechecks": Bilingual(
             lambda lang: " + ".join(format_number(point[f"rechecks_{who}"], lang) for who in ("good", "defect"))
         ),
-        "money": phrase("decide.range", value=_plain(point["money"]), low=_plain(point["money_low"]),
-                        high=_plain(point["money_high"])),
+        "money": _money(point),
     }  # fmt: skip
+
+
+def _money(point: Mapping[str, Any]) -> Bilingual:
+    if point["money"] is None:
+        return phrase("cost.no_price")
+    return phrase("decide.range", value=_plain(point["money"]), low=_plain(point["money_low"]),
+                  high=_plain(point["money_high"]))  # fmt: skip
 
 
 def _of(k: int, n: int, upper: float) -> Bilingual:
     return phrase("decide.of", k=written_number(k), n=written_number(n), upper=written_percent(upper))
 
 
-def _plain(value: float) -> Bilingual:
-    return written_number(value, 0 if value >= 100 else 1)
+def _plain(value: float | None) -> Bilingual:
+    return written_number(value, 0 if value is not None and value >= 100 else 1)
 
 
 def describe_decision(cost: Mapping[str, Any]) -> list[str]:

@@ -1,50 +1,25 @@
 """Limits that supplier and customer agreed on, and what a test shows of each: passed, failed or not shown."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from partgate.configfile import Settings, load_config
+from partgate.configfile import Settings, load_hashed
 from partgate.data.folder import Picture
+from partgate.data.labels_csv import SEVERITY_COLUMN
 from partgate.errors import ConfigError
 from partgate.evaluation.judge import Judged
 from partgate.evaluation.rates import ROUNDING, lower_bound, parts_needed, upper_bound
 from partgate.parts import Verdict
+from partgate.wishes import Share
 
-SEVERITY_COLUMN = "severity"
-"""Column of ``labels.csv`` that says how grave a defect is."""
-
-
-def check_rate(value: object) -> object:
-    """Refuse a rate that is no fraction, and ask what was meant where it looks like percent.
-
-    Raises:
-        ValueError: If so.
-
-    Example:
-        >>> check_rate(5)
-        Traceback (most recent call last):
-        ValueError: must be a fraction between 0 and 1, got 5: is 5 % meant? That is 0.05
-    """
-    if isinstance(value, str):
-        raise ValueError(f"must be a fraction such as 0.05 (that is 5 %), got {value!r}")
-    if isinstance(value, int | float) and not isinstance(value, bool) and not 0 < value < 1:
-        if 1 <= value < 100:
-            question = f"is {value:g} % meant? That is {value / 100:g}"
-        else:
-            question = "agree on the smallest rate that matters" if value == 0 else "0.05 is 5 %"
-        raise ValueError(f"must be a fraction between 0 and 1, got {value:g}: {question}")
-    return value
-
-
-Rate = Annotated[float, BeforeValidator(check_rate)]
 Kind = Literal["escape_rate", "false_reject_rate", "recheck_rate"]
 Scope = Literal["all", "class", "severity"]
 
@@ -52,7 +27,7 @@ Scope = Literal["all", "class", "severity"]
 class EscapeLimit(Settings):
     """What was agreed for one defect class or severity."""
 
-    escape_rate: Rate = Field(description="escapes / defect parts of this kind, at most")
+    escape_rate: Share = Field(description="escapes / defect parts of this kind, at most")
 
 
 class AgreedLimits(Settings):
@@ -61,16 +36,16 @@ class AgreedLimits(Settings):
     name: str = Field(min_length=1, description="what the agreement is about: product, gate, contract")
     agreed_by: tuple[str, ...] = Field(default=(), description="who agreed, on both sides")
     agreed_on: date | None = Field(default=None, description="when, as 2026-11-23")
-    confidence: Rate = Field(default=0.95, description="one-sided confidence with which each limit is to be shown")
+    confidence: Share = Field(default=0.95, description="one-sided confidence with which each limit is to be shown")
     rechecks: Literal["caught", "escape"] = Field(
         description="how a defect part sent to recheck counts: caught (people find it) or escape (nobody looks)"
     )
     rechecks_good: Literal["accepted", "false_reject"] = Field(
         description="how a good part sent to recheck counts: accepted (people release it) or false_reject"
     )
-    escape_rate: Rate | None = Field(default=None, description="escapes / defect parts, at most")
-    false_reject_rate: Rate | None = Field(default=None, description="false rejects / good parts, at most")
-    recheck_rate: Rate | None = Field(default=None, description="rechecked good parts / good parts, at most")
+    escape_rate: Share | None = Field(default=None, description="escapes / defect parts, at most")
+    false_reject_rate: Share | None = Field(default=None, description="false rejects / good parts, at most")
+    recheck_rate: Share | None = Field(default=None, description="rechecked good parts / good parts, at most")
     classes: Mapping[str, EscapeLimit] = Field(default={}, description="further limits by defect class")
     severities: Mapping[str, EscapeLimit] = Field(
         default={}, description="further limits by the column severity of labels.csv"
@@ -135,13 +110,13 @@ class LimitResult:
     """Further different parts, none of them an event, after which it is passed; ``None`` where it failed."""
 
 
-def load_limits(path: Path) -> AgreedLimits:
-    """Return the limits of a YAML file.
+def load_limits(path: Path) -> tuple[AgreedLimits, str]:
+    """Return the limits of a YAML file and the SHA-256 of the very bytes they were read from.
 
     Raises:
         ConfigError: If anything is wrong; all problems at once.
     """
-    return load_config(path, AgreedLimits)
+    return load_hashed(path, AgreedLimits)
 
 
 def severity_of(picture: Picture) -> str:
@@ -149,16 +124,19 @@ def severity_of(picture: Picture) -> str:
     return picture.columns.get(SEVERITY_COLUMN, "").strip()
 
 
-def count_verdicts(judged: Sequence[Judged], good_class: str, classes: Iterable[str] = ()) -> PartCounts:
+def count_verdicts(
+    judged: Sequence[Judged], good_class: str, classes: Iterable[str] = (), severities: Iterable[str] = ()
+) -> PartCounts:
     """Return what happened to the parts of a test, by truth, defect class and severity.
 
     Args:
         judged: One per counted part.
         good_class: The class whose parts may pass.
         classes: Known ones; those without a part are counted with zeros, so that a limit may name them.
+        severities: Known ones, likewise.
     """
     by_class: dict[str, Counter[Verdict]] = {name: Counter() for name in classes if name != good_class}
-    by_severity: dict[str, Counter[Verdict]] = defaultdict(Counter)
+    by_severity: dict[str, Counter[Verdict]] = {name: Counter() for name in severities}
     goods: Counter[Verdict] = Counter()
     for one in judged:
         label, verdict = one.picture.label, one.decision.verdict
@@ -167,7 +145,7 @@ def count_verdicts(judged: Sequence[Judged], good_class: str, classes: Iterable[
             continue
         by_class.setdefault(label, Counter())[verdict] += 1
         if severity := severity_of(one.picture):
-            by_severity[severity][verdict] += 1
+            by_severity.setdefault(severity, Counter())[verdict] += 1
     defects = sum(by_class.values(), Counter())
     return PartCounts(_counted(goods), _counted(defects), _all_counted(by_class), _all_counted(by_severity))
 

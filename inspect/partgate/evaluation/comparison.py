@@ -1,6 +1,5 @@
 """Two gates on the same parts: what the second does better or worse than the first, on parts that neither has seen."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from partgate.evaluation.operating_points import OperatingPoint, price
 from partgate.evaluation.rates import auroc
 from partgate.evaluation.seen import known_pictures, seen_by
 from partgate.inference.inspector import Inspector
-from partgate.recipe import NO_GOOD_CLASS, recipe_path
+from partgate.recipe import NO_GOOD_CLASS
 
 COMPARISON_FILE = "comparison.json"
 COMPARISON_FORMAT = 2
@@ -135,7 +134,7 @@ def _describe_gate(gate: Gate, folder: LabelledFolder, judged: Sequence[Judged],
     return {
         "name": gate.name,
         "recipe": recipe.name,
-        "recipe_sha256": hashlib.sha256(recipe_path(gate.path).read_bytes()).hexdigest(),
+        "recipe_sha256": gate.inspector.recipe_sha256,
         "bundle_id": bundle.id,
         "bundle_sha256": bundle.sha256,
         "created_at": manifest.created_at.isoformat(timespec="seconds"),

@@ -12,6 +12,9 @@ from partgate.parts import Verdict
 CRITERIA = ("escapes", "false_rejects", "wrong_class", "rechecks")
 """Figures that decide which gate is better; the others are shown beside them."""
 
+MISTAKES = ("escapes", "false_rejects", "wrong_class")
+"""Those of them that are mistakes: fewer rechecks alone make no gate better that makes more of them."""
+
 _Event = Callable[[Judged], bool]
 
 
@@ -99,7 +102,11 @@ def _figure(counts: PairedCounts, keys: tuple[str, str]) -> dict[str, Any]:
 def _conclude(
     counts: dict[str, PairedCounts], keys: tuple[str, str], *, is_same_gate: bool, is_changed: bool
 ) -> dict[str, Any]:
-    """Return what the figures that decide say together; rechecks are one of them, so rechecking all is no success."""
+    """Return what the figures that decide say together; rechecks are one of them, so rechecking all is no success.
+
+    Nor is judging blindly what was rechecked: a gate with fewer rechecks alone and more mistakes, be it by chance, is a
+    trade, for mistakes are too rare in most tests to differ beyond chance.
+    """
     first, second = keys
     found = [(name, counts[name]) for name in CRITERIA if name in counts and counts[name].is_beyond_chance]
     gains = {
@@ -107,10 +114,23 @@ def _conclude(
         first: [name for name, one in found if one.first < one.second],
     }
     winners = [key for key, names in gains.items() if names]
+    is_work_alone = [gains[key] for key in winners] == [["rechecks"]]
+    rose = _mistakes_that_rose(counts, is_second=winners == [second]) if is_work_alone else []
     if is_same_gate:
         kind = "same_gate"
     elif not is_changed:
         kind = "unchanged"
     else:
-        kind = ("not_enough", "better", "trade")[len(winners)]
-    return {"kind": kind, "better": winners[0] if len(winners) == 1 else None, "fewer": gains}
+        kind = "trade" if rose else ("not_enough", "better", "trade")[len(winners)]
+    return {
+        "kind": kind,
+        "better": winners[0] if kind == "better" else None,
+        "fewer": gains,
+        "more_by_count": rose,
+    }
+
+
+def _mistakes_that_rose(counts: dict[str, PairedCounts], *, is_second: bool) -> list[str]:
+    """Return the mistakes of which one gate makes more than the other, by count alone."""
+    steps = {name: counts[name].second - counts[name].first for name in MISTAKES if name in counts}
+    return [name for name, step in steps.items() if (step if is_second else -step) > 0]

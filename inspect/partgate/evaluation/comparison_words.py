@@ -27,10 +27,11 @@ def say_conclusion(facts: Mapping[str, Any], language: str) -> str:
     """Say which of the two is better, or that nobody can know."""
     conclusion = facts["conclusion"]
     first, second = facts["keys"]
-    winner = conclusion["better"]
-    gains, losses = conclusion["fewer"][winner or second], conclusion["fewer"][first]
+    rose = conclusion["more_by_count"]
+    winner = next(key for key, names in conclusion["fewer"].items() if names) if rose else conclusion["better"]
+    gains, losses = conclusion["fewer"][winner or second], rose or conclusion["fewer"][first]
     said = text(
-        f"compare.conclusion.{conclusion['kind']}",
+        "compare.conclusion.trade_by_count" if rose else f"compare.conclusion.{conclusion['kind']}",
         language,
         first=name_gate(first, language),
         second=name_gate(second, language),

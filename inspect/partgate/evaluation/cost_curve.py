@@ -17,7 +17,14 @@ from partgate.evaluation.rates import upper_bound
 from partgate.wishes import Wishes
 
 
-def describe_cost(scores: PartScores, wishes: Wishes, recheck_from: float, reject_from: float) -> dict[str, Any] | None:
+def describe_cost(
+    scores: PartScores,
+    wishes: Wishes,
+    recheck_from: float,
+    reject_from: float,
+    found: OperatingPoint | None = None,
+    counted: str = "part",
+) -> dict[str, Any] | None:
     """Return the cost curve and the rule in force on it; ``None`` where good or defect parts are missing.
 
     Args:
@@ -25,16 +32,19 @@ def describe_cost(scores: PartScores, wishes: Wishes, recheck_from: float, rejec
         wishes: Cost and defect share.
         recheck_from: Limit in force.
         reject_from: Limit in force.
+        counted: ``part`` or ``picture``: what the scores are of.
+        found: What the rule did to the parts, where more than the score decided; else it is counted here.
     """
-    share = share_on_line(scores, wishes)
-    chosen = describe_point(count_at(scores, recheck_from, reject_from), wishes, share)
-    if chosen["money"] is None:
+    if scores.is_defect.all() or not scores.is_defect.any():
         return None
+    share = share_on_line(scores, wishes)
+    chosen = describe_point(found or count_at(scores, recheck_from, reject_from), wishes, share)
     return {
         **wishes.cost.model_dump(),
         "per": PER,
         "defect_share": share,
         "defect_share_from": "data" if wishes.defect_share is None else "recipe",
+        "counted": counted,
         "n_good": int((~scores.is_defect).sum()),
         "n_defect": int(scores.is_defect.sum()),
         "chosen": chosen,

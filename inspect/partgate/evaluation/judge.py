@@ -4,14 +4,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from partgate.data.folder import LabelledFolder, Picture
-from partgate.data.split import SPLIT_FILE, read_split
+from partgate.data.split import read_split
 from partgate.errors import DataError, EngineError
+from partgate.evaluation.seen import refuse_known, split_beside
 from partgate.imaging import read_picture
 from partgate.inference.inspector import Inspector, to_prediction
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
@@ -42,33 +42,29 @@ class Selection:
     test_side: bool  # the folder the run was trained on: only its test side is used
 
 
-def select_pictures(folder: LabelledFolder, inspector: Inspector, run_or_recipe: Path) -> Selection:
-    """Return the pictures that did not train the bundle.
+def select_pictures(folder: LabelledFolder, inspector: Inspector) -> Selection:
+    """Return the pictures that may prove something about a gate.
+
+    Of the folder that the run beside the bundle was trained on, that is its test side; of any other, all of it.
 
     Args:
         folder: What the user named.
-        inspector: Its bundle knows the hashes it was trained on.
-        run_or_recipe: With a run folder, the test side of its split is taken from the folder it was trained on.
+        inspector: The gate.
 
     Raises:
-        DataError: If pictures trained the bundle and no run tells its test side, or nothing is left.
+        DataError: If pictures of another folder had a say in the gate, themselves or by their part or group.
     """
     trained = set(inspector.bundle.manifest.training.picture_sha256)
-    seen = [picture for picture in folder.pictures if picture.sha256 in trained]
-    if not seen:
-        return Selection(folder.pictures, 0, test_side=False)
-    split = run_or_recipe / SPLIT_FILE
-    if not split.is_file():
-        raise DataError(
-            f"{folder.folder}: {len(seen)} of {len(folder.pictures)} pictures trained bundle "
-            f"{inspector.bundle.id[:12]}, e.g. {seen[0].file!r}; take pictures that it has never seen, "
-            "or name the run folder to use its test side"
-        )
-    sides = read_split(split)
-    test = tuple(picture for picture in folder.pictures if sides.get(picture.sha256) == "test")
-    if not test:
-        raise DataError(f"{folder.folder}: no picture is on the test side of {split}; take pictures it has never seen")
-    return Selection(test, len(folder.pictures) - len(test), test_side=True)
+    split = split_beside(inspector.recipe)
+    if split.is_file() and any(picture.sha256 in trained for picture in folder.pictures):
+        sides = read_split(split)
+        test = tuple(picture for picture in folder.pictures if sides.get(picture.sha256) == "test")
+        if test:
+            return Selection(test, len(folder.pictures) - len(test), test_side=True)
+    way_out = "take pictures that had no say in the gate; of the folder it was trained on, the test side is used "
+    way_out += "where the bundle still lies in its run folder"
+    refuse_known(folder.pictures, inspector, folder.folder, way_out)
+    return Selection(folder.pictures, 0, test_side=False)
 
 
 def check_classes(folder: LabelledFolder, inspector: Inspector) -> None:
@@ -102,10 +98,10 @@ def judge_pictures(
     def judge(picture: Picture) -> Judged | str:
         try:
             image = read_picture(picture.path)
-            inspection = inspector.inspect(image)
-            prediction = inspection.prediction or _most_likely(inspector, image)
         except DataError as error:
             return f"{picture.file}: {error}"
+        inspection = inspector.inspect(image)
+        prediction = inspection.prediction or _most_likely(inspector, image)
         return Judged(picture, inspection.decision, prediction, inspection.lane)
 
     judged: list[Judged] = []
@@ -137,7 +133,7 @@ def _most_likely(inspector: Inspector, image: Image) -> Prediction:
     """Return what the model says about a picture that the gate did not ask it about, or could not."""
     try:
         return inspector.predict(image)
-    except EngineError:
+    except (DataError, EngineError):  # the first: a region lies outside the picture
         manifest = inspector.bundle.manifest
         return to_prediction(np.full(len(manifest.classes), np.nan), manifest.classes, manifest.good_class)
 

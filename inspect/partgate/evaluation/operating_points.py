@@ -82,16 +82,18 @@ def count_at(scores: PartScores, recheck_from: float, reject_from: float) -> Ope
 
 
 def price(point: OperatingPoint, cost: Cost, defect_share: float) -> Money | None:
-    """Return what a rule costs per 1,000 parts; ``None`` where good or defect parts are missing.
+    """Return what a rule costs per 1,000 parts; ``None`` where that cannot be said.
 
-    A recheck without a price costs nothing here, and a defect part that is rejected costs nothing: it is due to be.
+    That is so where good or defect parts are missing, and where parts are rechecked but a recheck has no price. A
+    defect part that is rejected costs nothing: it is due to be.
 
     Args:
         point: Counts on parts that the model has not learned from.
         cost: Of each mistake.
         defect_share: Of the parts on the line, 0..1.
     """
-    if not point.n_good or not point.n_defect:
+    rechecks = point.rechecks_good + point.rechecks_defect
+    if not point.n_good or not point.n_defect or (rechecks and cost.recheck is None):
         return None
     recheck = cost.recheck or 0.0
     terms = (

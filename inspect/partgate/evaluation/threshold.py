@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partgate.evaluation.threshold_words import ChosenLimits, describe_wishes, warn_about
+from partgate.glossary import languages
 from partgate.wishes import Wishes
 
 _NEAR = 1e-3  # ten times what trained and exported scores may differ by
@@ -65,10 +66,12 @@ def choose_limits(
         false_rejects=int((~is_defect & (scores >= reject_from)).sum()),
         rechecks_good=int((~is_defect & between).sum()),
         rechecks_defect=int((is_defect & between).sum()),
-        how=describe_wishes(wishes, n_defect, n_good, has_band=reject_from > recheck_from),
+        seen_share=float(chance.mean()) if len(chance) else 0.0,
+        how="",
         warnings=(),
     )  # fmt: skip
-    return replace(chosen, warnings=tuple(warn_about(chosen, wishes)))
+    how = describe_wishes(wishes, chosen).in_language(languages[0])
+    return replace(chosen, how=how, warnings=tuple(one.in_language(languages[0]) for one in warn_about(chosen, wishes)))
 
 
 def _candidates(scores: NDArray[np.float64], is_defect: NDArray[np.bool_], chance: NDArray[np.float64]) -> _Candidates:

@@ -1,12 +1,16 @@
 """What is said about chosen limits: by which wishes, and where they hurt."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from partgate.evaluation.rates import parts_needed, upper_bound
-from partgate.wishes import Cost, Wishes
+from partgate.pages.bilingual import Bilingual, phrase
+from partgate.pages.frame import written_percent
+from partgate.wishes import Cost, Promise, Wishes
 
+_SAME_SHARE = 0.02  # weighted pictures move the share that calibrated scores mean
 _TOO_MUCH = 0.2  # a wish that drives the other rate beyond a fifth is told to the user
 
 
@@ -22,108 +26,137 @@ class ChosenLimits:
     false_rejects: int  # good parts from reject_from upwards
     rechecks_good: int
     rechecks_defect: int
-    how: str
-    warnings: tuple[str, ...]
+    seen_share: float  # of defect parts by the calibrated chances
+    how: str  # in English; describe_wishes says it in both languages
+    warnings: tuple[str, ...]  # the same by warn_about
+    counted: Literal["part", "picture"] = "part"  # what the counts are of
 
 
-def describe_wishes(wishes: Wishes, n_defect: int, n_good: int, *, has_band: bool) -> str:
+def describe_wishes(wishes: Wishes, chosen: ChosenLimits) -> Bilingual:
     """Return in words by what limits were chosen."""
-    band = "recheck between the two limits" if has_band else "one limit keeps both"
-    if wishes.promise is not None:
-        promises = [
-            f"at most {100 * share:g} % of future {who} parts {what} (split conformal over {n} parts)"
-            for share, who, what, n in (
-                (wishes.promise.escape, "defect", "pass", n_defect),
-                (wishes.promise.false_reject, "good", "are rejected", n_good),
-            )
-            if share is not None
-        ]
-        return ", ".join(promises) + (f": {band}" if has_band or len(promises) > 1 else "")
-    wished = [
-        f"{name} {value}" for name, value in
-        (("max_escape_rate", wishes.max_escape_rate), ("max_false_reject_rate", wishes.max_false_reject_rate))
-        if value is not None
-    ]  # fmt: skip
+    has_band = chosen.reject_from > chosen.recheck_from
+    wished = list(_promises(wishes.promise, chosen)) if wishes.promise is not None else list(_rates(wishes))
     if wished:
-        return ", ".join(wished) + (f": {band}" if has_band or len(wished) > 1 else "")
-    share = "the data's defect share" if wishes.defect_share is None else f"a defect share of {wishes.defect_share}"
-    return f"cheapest where {say_cost(wishes.cost)}, at {share}"
+        band = phrase("limits_words.band" if has_band else "limits_words.one")
+        with_band = has_band or len(wished) > 1
+        return Bilingual(
+            lambda language: (
+                ", ".join(one.in_language(language) for one in wished)
+                + (f": {band.in_language(language)}" if with_band else "")
+            )
+        )
+    return phrase("limits_words.cheapest", cost=say_cost(wishes.cost), share=_say_share(wishes, chosen))
 
 
-def say_cost(cost: Cost) -> str:
+def _rates(wishes: Wishes) -> Iterator[Bilingual]:
+    for name in ("max_escape_rate", "max_false_reject_rate"):
+        rate = getattr(wishes, name)
+        if rate is not None:
+            yield Bilingual(lambda language, name=name, rate=rate: f"{name} {_plain(rate).in_language(language)}")  # type: ignore[misc]
+
+
+def _promises(promise: Promise, chosen: ChosenLimits) -> Iterator[Bilingual]:
+    if promise.escape is not None:
+        yield phrase("limits_words.promise.escape", share=_percent(promise.escape), n=chosen.n_defect)
+    if promise.false_reject is not None:
+        share = _percent(promise.false_reject)
+        said = phrase("limits_words.promise.false_reject", share=share, n=chosen.n_good)
+        is_kept = _is_kept(promise.false_reject, chosen.false_rejects, chosen.n_good)
+        yield said if is_kept else phrase("limits_words.promise.broken", promise=said)
+
+
+def _is_kept(share: float, events: int, n: int) -> bool:
+    return events <= max(0, int(share * (n + 1) + 1e-9) - 1)
+
+
+def _say_share(wishes: Wishes, chosen: ChosenLimits) -> Bilingual:
+    if wishes.defect_share is not None:
+        return phrase("limits_words.share.line", share=_plain(wishes.defect_share))
+    counted = chosen.n_defect / max(1, chosen.n_defect + chosen.n_good)
+    if abs(counted - chosen.seen_share) < _SAME_SHARE:
+        return phrase("limits_words.share.data")
+    seen, counts = written_percent(chosen.seen_share, 0), written_percent(counted, 0)
+    return phrase("limits_words.share.scores", seen=seen, counted=counts)
+
+
+def say_cost(cost: Cost) -> Bilingual:
     """Return what mistakes cost, in words.
 
     Example:
-        >>> say_cost(Cost()), say_cost(Cost(escape=250, false_reject=4, recheck=1.5, currency="EUR"))
-        ('an escape costs 10 false rejects', 'an escape costs 250 EUR, a false reject 4 EUR and a recheck 1.5 EUR')
+        >>> say_cost(Cost(escape=250, false_reject=4, recheck=1.5, currency="EUR")).in_language("en")
+        'an escape costs 250 EUR, a false reject 4 EUR and a recheck 1.5 EUR'
     """
-    if cost.currency is None:
-        recheck = "" if cost.recheck is None else f" and a recheck {cost.recheck / cost.false_reject:g}"
-        return f"an escape costs {cost.escape / cost.false_reject:g} false rejects{recheck}"
-    unit = cost.currency
+    per, unit = (cost.false_reject, None) if cost.currency is None else (1.0, cost.currency)
+    amounts = {"escape": _plain(cost.escape / per), "false_reject": _plain(cost.false_reject / per)}
+    kind = "ratio" if unit is None else "money"
     if cost.recheck is None:
-        return f"an escape costs {cost.escape:g} {unit} and a false reject {cost.false_reject:g} {unit}"
-    return (
-        f"an escape costs {cost.escape:g} {unit}, a false reject {cost.false_reject:g} {unit} and a recheck "
-        f"{cost.recheck:g} {unit}"
-    )
+        return phrase(f"limits_words.cost.{kind}", **amounts, unit=unit)
+    return phrase(f"limits_words.cost.{kind}_recheck", **amounts, recheck=_plain(cost.recheck / per), unit=unit)
 
 
-def warn_about(chosen: ChosenLimits, wishes: Wishes) -> Iterator[str]:
+def _plain(value: float) -> Bilingual:
+    """Return a number with as many digits as it has, at most six."""
+    return Bilingual(lambda language: f"{value:g}".replace(".", "," if language == "de" else "."))
+
+
+def _percent(share: float) -> Bilingual:
+    return Bilingual(lambda language: f"{_plain(100 * share).in_language(language)} %")
+
+
+def warn_about(chosen: ChosenLimits, wishes: Wishes) -> Iterator[Bilingual]:
     """Give sentences on what the wishes cost, or why they cannot be kept."""
-    escape_rate = chosen.escapes / max(1, chosen.n_defect)
     strict = chosen.false_rejects + chosen.rechecks_good
-    strict_rate = strict / max(1, chosen.n_good)
+    escape_rate, strict_rate = chosen.escapes / max(1, chosen.n_defect), strict / max(1, chosen.n_good)
+    counts: dict[str, object] = {
+        name: getattr(chosen, name) for name in ("escapes", "false_rejects", "n_good", "n_defect")
+    } | {"strict": strict}
     if wishes.promise is not None:
-        yield from _warn_about_promise(chosen, wishes)
+        yield from _warn_about_promise(chosen, wishes.promise)
     if wishes.max_escape_rate is not None and strict_rate > _TOO_MUCH:
-        yield (
-            f"max_escape_rate {wishes.max_escape_rate:g} (reached: {chosen.escapes} of {chosen.n_defect}) sends "
-            f"{strict} of {chosen.n_good} good parts ({100 * strict_rate:.0f} %) "
-            "to reject or recheck; more defect pictures, a larger image_size_px or a recheck band may help"
-        )
+        band = "_band" if chosen.reject_from > chosen.recheck_from else ""
+        wish, rate = _plain(wishes.max_escape_rate), written_percent(strict_rate, 0)
+        yield phrase(f"limits_words.note.escape_rate{band}", wish=wish, rate=rate, **counts)
     if wishes.max_false_reject_rate is not None and escape_rate > _TOO_MUCH:
-        yield (
-            f"max_false_reject_rate {wishes.max_false_reject_rate:g} (reached: {chosen.false_rejects} of "
-            f"{chosen.n_good}) lets {chosen.escapes} of {chosen.n_defect} defect parts ({100 * escape_rate:.0f} %) "
-            "escape; set max_escape_rate as well to get a recheck band"
-        )
+        wish, rate = _plain(wishes.max_false_reject_rate), written_percent(escape_rate, 0)
+        yield phrase("limits_words.note.false_reject_rate", wish=wish, rate=rate, **counts)
     is_by_cost = wishes.max_escape_rate is None and wishes.max_false_reject_rate is None and wishes.promise is None
     if is_by_cost and strict_rate > _TOO_MUCH:
-        rarer = "" if wishes.defect_share else ", or defects are rarer on the line than in the data (defect_share)"
-        band = "" if wishes.cost.recheck else "; where people look again at doubtful parts, cost.recheck opens a band"
-        yield (
-            f"the cheapest limits send {strict} of {chosen.n_good} good parts ({100 * strict_rate:.0f} %) to reject or "
-            f"recheck to let {chosen.escapes} of {chosen.n_defect} defect parts escape, as {say_cost(wishes.cost)}; "
-            f"set cost where that is not so{rarer}{band}"
-        )
-    if wishes.cost.recheck is not None and wishes.cost.recheck >= min(wishes.cost.escape, wishes.cost.false_reject):
-        yield (
-            f"a recheck costs {wishes.cost.recheck:g}, no less than a mistake (escape {wishes.cost.escape:g}, false "
-            f"reject {wishes.cost.false_reject:g}): it never pays; lower cost.recheck or leave it away"
-        )
-    false_reject_rate = chosen.false_rejects / max(1, chosen.n_good)
-    if wishes.max_false_reject_rate is not None and false_reject_rate > wishes.max_false_reject_rate + 1e-9:
-        yield (
-            f"max_false_reject_rate {wishes.max_false_reject_rate:g} cannot be kept: {chosen.false_rejects} of "
-            f"{chosen.n_good} good parts score as high as a score can be; look at their labels"
-        )
-    if wishes.max_escape_rate and upper_bound(0, chosen.n_defect) > wishes.max_escape_rate:
-        yield (
-            f"{chosen.n_defect} defect parts cannot show an escape rate of {wishes.max_escape_rate:g}: even 0 escapes "
-            f"show at most {100 * upper_bound(0, chosen.n_defect):.1f} %; {parts_needed(wishes.max_escape_rate)} "
-            "different defect parts would be needed"
-        )
+        yield _warn_about_cheapest(wishes, written_percent(strict_rate, 0), counts)
+    yield from _warn_about_what_cannot_be(chosen, wishes, counts)
 
 
-def _warn_about_promise(chosen: ChosenLimits, wishes: Wishes) -> Iterator[str]:
-    assert wishes.promise is not None
-    for share, n, who, end in (
-        (wishes.promise.escape, chosen.n_defect, "defect", "nothing passes"),
-        (wishes.promise.false_reject, chosen.n_good, "good", "nothing is rejected outright"),
+def _warn_about_cheapest(wishes: Wishes, rate: Bilingual, counts: Mapping[str, object]) -> Bilingual:
+    said = [phrase("limits_words.note.cheapest", cost=say_cost(wishes.cost), rate=rate, **counts)]
+    said += [] if wishes.defect_share else [phrase("limits_words.note.rarer")]
+    said += [] if wishes.cost.recheck else [phrase("limits_words.note.opens_band")]
+    return Bilingual(lambda language: "".join(one.in_language(language) for one in said))
+
+
+def _warn_about_what_cannot_be(
+    chosen: ChosenLimits, wishes: Wishes, counts: Mapping[str, object]
+) -> Iterator[Bilingual]:
+    cost = wishes.cost
+    if cost.recheck is not None and cost.recheck >= min(cost.escape, cost.false_reject):
+        prices = {name: _plain(getattr(cost, name)) for name in ("recheck", "escape", "false_reject")}
+        yield phrase("limits_words.note.dear_recheck", **prices)
+    wish = wishes.max_false_reject_rate
+    if wish is not None and chosen.false_rejects / max(1, chosen.n_good) > wish + 1e-9:
+        yield phrase("limits_words.note.highest_score", wish=_plain(wish), **counts)
+    wish = wishes.max_escape_rate
+    if wish and upper_bound(0, chosen.n_defect) > wish:
+        upper = written_percent(upper_bound(0, chosen.n_defect))
+        yield phrase("limits_words.note.too_few", wish=_plain(wish), upper=upper, needed=parts_needed(wish), **counts)
+
+
+def _warn_about_promise(chosen: ChosenLimits, promise: Promise) -> Iterator[Bilingual]:
+    for name, share, n in (
+        ("escape", promise.escape, chosen.n_defect),
+        ("false_reject", promise.false_reject, chosen.n_good),
     ):
         if share is not None and share * (n + 1) < 1 - 1e-9:
-            yield (
-                f"{n} {who} parts can promise no less than {100 / (n + 1):.1f} %, {100 * share:g} % was asked for, so "
-                f"{end}; {math.ceil(1 / share - 1e-9) - 1} different {who} parts would do"
-            )
+            least, needed = written_percent(1 / (n + 1)), math.ceil(1 / share - 1e-9) - 1
+            yield phrase(f"limits_words.note.promise_{name}", n=n, least=least, share=_percent(share), needed=needed)
+    share = promise.false_reject
+    if share is not None and not _is_kept(share, chosen.false_rejects, chosen.n_good):
+        false_rejects, n_good = chosen.false_rejects, chosen.n_good
+        yield phrase("limits_words.note.promise_broken", false_rejects=false_rejects, n_good=n_good)

@@ -16,7 +16,7 @@ from partgate.inference.engine import PROBABILITIES, OnnxEngine, give_memory_bac
 from partgate.inference.outputs import keep_outputs
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 from partgate.picture_check import find_picture_faults
-from partgate.recipe import Recipe, load_recipe
+from partgate.recipe import Recipe, load_hashed_recipe
 
 if TYPE_CHECKING:
     from partgate.inference.heat import HeatMap
@@ -73,10 +73,12 @@ class Inspector:
         recipe: Rule, lanes, picture limits.
         bundle: The pinned bundle.
         engine: Runs the bundle's graph.
+        recipe_sha256: Of the file that the recipe was read from; empty where it comes from none.
     """
 
-    def __init__(self, recipe: Recipe, bundle: Bundle, engine: OnnxEngine) -> None:
+    def __init__(self, recipe: Recipe, bundle: Bundle, engine: OnnxEngine, recipe_sha256: str = "") -> None:
         self.recipe = recipe
+        self.recipe_sha256 = recipe_sha256
         self.bundle = bundle
         self._engine = engine
         self._rule = recipe.decision.rule()
@@ -93,14 +95,14 @@ class Inspector:
             BundleError: If the bundle is damaged or not the pinned one.
             EngineError: If the model does not load.
         """
-        recipe = load_recipe(run_or_recipe)
+        recipe, recipe_sha256 = load_hashed_recipe(run_or_recipe)
         bundle = open_pinned(recipe)
         graph = keep_outputs(bundle.model, (PROBABILITIES,))
         bundle = replace(bundle, model=b"")  # the engine has its own copy
         engine = OnnxEngine(graph, threads)
         del graph
         engine.warm_up()
-        inspector = cls(recipe, bundle, engine)
+        inspector = cls(recipe, bundle, engine, recipe_sha256)
         give_memory_back()
         return inspector
 

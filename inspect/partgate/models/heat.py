@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import conv2d
 
-HEAT_BIAS = "heat_bias"
+from partgate.inference.heat import HEAT_BIAS
 
 
 def heat_names(depths: int) -> tuple[str, ...]:

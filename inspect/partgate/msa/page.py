@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.msa.msa import BALANCED, LIMITS
 from partgate.msa.study import Study
 from partgate.pages.bilingual import Bilingual, phrase
-from partgate.pages.frame import render, written_number, written_percent
+from partgate.pages.frame import render, written_name, written_number, written_percent
 from partgate.parts import Verdict
 
 PAGE_FILE = "msa.html"
@@ -82,6 +83,7 @@ def render_msa(figures: Mapping[str, Any], title: str, language: str = "en") -> 
         language,
         figures=figures,
         title=title,
+        called=partial(_called, figures),
         no_verdict=None if figures["is_balanced"] else _no_verdict(figures),
         by_estimate=_by_estimate,
         said=_said,
@@ -92,6 +94,12 @@ def render_msa(figures: Mapping[str, Any], title: str, language: str = "en") -> 
         cannot=_cannot(figures),
         borderline_shown=_BORDERLINE_SHOWN,
     )
+
+
+def _called(figures: Mapping[str, Any], appraiser: str) -> Bilingual:
+    """Return an appraiser's name; that of the station is a word of the language."""
+    stations = [one["name"] for one in figures["appraisers"] if one["is_station"]]
+    return phrase("msa.station") if appraiser in stations else written_name(appraiser)
 
 
 def _no_verdict(figures: Mapping[str, Any]) -> Bilingual:

@@ -1,15 +1,18 @@
 """The station as an appraiser: it judges several pictures of each part, or did so in earlier evaluations."""
 
 import csv
+import hashlib
 import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
-from partgate.data.folder import GOOD_NAMES, Picture, read_folder
+from partgate.data.folder import GOOD_NAMES, Picture, name_of_part, read_folder
 from partgate.data.labels_csv import LABELS_FILE
 from partgate.errors import DataError
+from partgate.evaluation.seen import refuse_known
 from partgate.imaging import PICTURE_SUFFIXES, read_picture
 from partgate.inference.inspector import Inspector
 from partgate.msa.sheets import hash_file
@@ -24,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 class _Shot:
     """One picture of one part in one run."""
 
-    path: Path
+    picture: Picture
     part: str
     run: str
     reference: Verdict | None
@@ -48,7 +51,8 @@ def judge_station(run_or_recipe: Path, pictures: Path, progress: Progress) -> St
         progress: Is told about each picture.
 
     Raises:
-        DataError: If pictures are missing, double, byte-identical in two runs, cannot be read or trained the bundle.
+        DataError: If pictures are missing, double, byte-identical in two runs, cannot be read, or they or their part
+            had a say in the gate.
         ConfigError: If the recipe is wrong.
         BundleError: If the bundle is damaged or not the pinned one.
     """
@@ -60,15 +64,17 @@ def judge_station(run_or_recipe: Path, pictures: Path, progress: Progress) -> St
         raise DataError(f"{pictures}: no such folder")
     has_labels = (pictures / LABELS_FILE).is_file()
     shots = _shots_by_labels(pictures, good_class) if has_labels else _shots_by_folders(pictures)
-    hashes = [hash_file(shot.path) for shot in shots]
-    _refuse_repeats(shots, hashes, set(inspector.bundle.manifest.training.picture_sha256))
+    _refuse_repeats(shots)
+    refuse_known(
+        [shot.picture for shot in shots], inspector, pictures, "a study needs parts that had no say in the gate"
+    )
     calls = []
     for done, shot in enumerate(shots, start=1):
-        verdict = inspector.inspect(read_picture(shot.path)).decision.verdict
-        calls.append(Call(str(shot.path), shot.part, STATION, shot.run, verdict, shot.reference))
+        path = shot.picture.path
+        verdict = inspector.inspect(read_picture(path)).decision.verdict
+        calls.append(Call(str(path), shot.part, STATION, shot.run, verdict, shot.reference))
         progress("judge", done, len(shots))
-    sources = {"bundle": inspector.bundle.id}
-    return StationCalls(tuple(calls), sources)
+    return StationCalls(tuple(calls), {"recipe": inspector.recipe_sha256, "bundle": inspector.bundle.id})
 
 
 def _shots_by_labels(folder: Path, good_class: str) -> list[_Shot]:
@@ -88,7 +94,7 @@ def _shots_by_labels(folder: Path, good_class: str) -> list[_Shot]:
         for number, file in enumerate(sort_naturally(set(by_name)), start=1):
             run = by_name[file].columns.get("run", "").strip() or str(number)
             reference = Verdict.GOOD if by_name[file].label == good_class else Verdict.REJECT
-            shots.append(_Shot(by_name[file].path, part, run, reference))
+            shots.append(_Shot(by_name[file], part, run, reference))
     return shots
 
 
@@ -96,7 +102,7 @@ def _shots_by_folders(folder: Path) -> list[_Shot]:
     """Return the pictures in the sub-folders: the first folder is run 1, the file's name is the part."""
     inside = sort_naturally({one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")})
     shots = [
-        _Shot(path, path.stem, str(number), None)
+        _Shot(_picture_of(path, folder), path.stem, str(number), None)
         for number, name in enumerate(inside, start=1)
         for path in sorted((folder / name).iterdir())
         if path.suffix.lower() in PICTURE_SUFFIXES
@@ -109,20 +115,23 @@ def _shots_by_folders(folder: Path) -> list[_Shot]:
     return shots
 
 
-def _refuse_repeats(shots: Sequence[_Shot], hashes: Sequence[str], trained: set[str]) -> None:
+def _picture_of(path: Path, folder: Path) -> Picture:
+    """Return a picture without a label; its file's name is its part, as it would be in ``labels.csv``."""
+    return Picture(
+        path, path.relative_to(folder).as_posix(), "", hash_file(path), name_of_part(path.stem), part=path.stem
+    )
+
+
+def _refuse_repeats(shots: Sequence[_Shot]) -> None:
     """Refuse a file that stands for two runs: the same picture twice says nothing about repeating."""
-    seen: dict[str, _Shot] = {}
-    twins, learned = [], []
-    for shot, sha256 in zip(shots, hashes, strict=True):
-        if sha256 in seen:
-            twins.append(f"{shot.path}: is the same file as {seen[sha256].path}")
-        if sha256 in trained:
-            learned.append(f"{shot.path}: trained the bundle")
-        seen.setdefault(sha256, shot)
+    seen: dict[str, Path] = {}
+    twins = []
+    for picture in (shot.picture for shot in shots):
+        first = seen.setdefault(picture.sha256, picture.path)
+        if first is not picture.path:
+            twins.append(f"{picture.path}: is the same file as {first}")
     if twins:
         raise DataError(f"{shorten(twins)}\na run needs new pictures: put each part in again and take another one")
-    if learned:
-        raise DataError(f"{shorten(learned)}\ntake parts that the bundle has never seen")
 
 
 def read_predictions(paths: Sequence[Path]) -> StationCalls:
@@ -131,22 +140,58 @@ def read_predictions(paths: Sequence[Path]) -> StationCalls:
     A row's part is its column ``part``, else its file's name without folder and ending; its label is the reference.
 
     Raises:
-        DataError: If a file cannot be read, lacks a column, or its labels do not tell good from defect.
+        DataError: If a file cannot be read, lacks a column, its labels do not tell good from defect, or it holds what
+            another of them holds: the same pictures twice say nothing about repeating.
     """
-    calls: list[Call] = []
-    for number, path in enumerate(paths, start=1):
-        calls += _calls_of(path, str(number))
-    return StationCalls(tuple(calls), {path.as_posix(): hash_file(path) for path in paths})
+    tables = [_read_table(path) for path in paths]
+    _refuse_equal_tables(tables)
+    calls = [call for number, table in enumerate(tables, start=1) for call in _calls_of(table, str(number))]
+    return StationCalls(tuple(calls), {table.path.as_posix(): table.sha256 for table in tables})
 
 
-def _calls_of(path: Path, run: str) -> list[Call]:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A ``predictions.csv`` as it was read."""
+
+    path: Path
+    sha256: str
+    rows: list[dict[str, str]]
+
+    def is_alike(self, other: "_Table") -> bool:
+        """Tell whether both hold the same pictures: the same files with the same scores to the last digit."""
+        has_scores = "defect_score" in self.rows[0]
+        return self.sha256 == other.sha256 or (has_scores and _scores_of(self.rows) == _scores_of(other.rows))
+
+
+def _scores_of(rows: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    """Return each file with its score and probabilities, in the order of the files."""
+    names = ["file", *sorted(name for name in rows[0] if name == "defect_score" or name.startswith("p_"))]
+    return sorted([row[name] or "" for name in names] for row in rows)
+
+
+def _refuse_equal_tables(tables: Sequence[_Table]) -> None:
+    twins = [f"{one.path} and {two.path}" for one, two in combinations(tables, 2) if one.is_alike(two)]
+    if twins:
+        raise DataError(
+            f"{shorten(twins)}: hold the same pictures with the same scores\n"
+            "a run needs new pictures: put each part in again, take another one and evaluate those"
+        )
+
+
+def _read_table(path: Path) -> _Table:
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+        content = path.read_bytes()
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: is no predictions.csv of 'partgate evaluate': {error}") from error
     missing = [name for name in ("file", "part", "label", "verdict") if not rows or name not in rows[0]]
     if missing:
         raise DataError(f"{path}: is no predictions.csv of 'partgate evaluate': no {', '.join(missing)} in it")
+    return _Table(path, hashlib.sha256(content).hexdigest(), rows)
+
+
+def _calls_of(table: _Table, run: str) -> list[Call]:
+    path, rows = table.path, table.rows
     labels = {row["label"] for row in rows}
     good = {label for label in labels if label.casefold() in GOOD_NAMES}
     if len(good) != 1 or NO_GOOD_CLASS in labels:

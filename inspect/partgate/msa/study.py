@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partgate.errors import DataError
+from partgate.glossary import count_of
 from partgate.parts import Verdict
 
 RecheckAs = Literal["defect", "good", "own"]
@@ -162,8 +163,9 @@ def _decisions(
     missing = [f"missing: {_place(*place)}" for place in wanted if place not in places]
     if missing:
         raise DataError(
-            f"{len(places)} of {len(wanted)} decisions are there ({len(parts)} parts x {len(runs)} runs x "
-            f"{len(appraisers)} appraisers: {', '.join(appraisers)}; runs {', '.join(runs)})\n{shorten(missing)}\n"
+            f"{len(places)} of {len(wanted)} decisions are there ({len(parts)} parts x {count_of(len(runs), 'run')} x "
+            f"{count_of(len(appraisers), 'appraiser')}: {', '.join(appraisers)}; "
+            f"runs {', '.join(runs)})\n{shorten(missing)}\n"
             "every appraiser judges every part in every run: add the missing decisions, or leave out part or run"
         )
     found = [int(places[place].verdict) for place in wanted]

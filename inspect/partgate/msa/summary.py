@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from partgate.glossary import count_of
 from partgate.msa.msa import BALANCED
 
 _MOST_NAMED = 6  # borderline parts on the screen; the files hold all
@@ -16,7 +17,7 @@ def summarise(figures: Mapping[str, Any]) -> list[str]:
     """
     lines = [
         f"{figures['parts']} parts ({figures['defect_parts']} defect, {figures['good_parts']} good) x "
-        f"{len(figures['runs'])} runs x {len(figures['appraisers'])} appraisers; "
+        f"{count_of(len(figures['runs']), 'run')} x {count_of(len(figures['appraisers']), 'appraiser')}; "
         f"recheck counts as {_RECHECK_AS[figures['recheck_as']]}; bounds: one-sided 95 %, from parts"
     ]
     if not figures["is_balanced"]:

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -9,6 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from partgate.configfile import RelativePath, Settings, load_config, write_atomically
 from partgate.errors import ConfigError
+from partgate.payback.thousands import find_grouped_thousands
+from partgate.wishes import ask_for_a_fraction
 
 _INSIDE_PACKAGE = Path(__file__).parents[1] / "configs" / "payback"
 _INSIDE_CHECKOUT = Path(__file__).parents[3] / "configs" / "payback"
@@ -16,24 +19,6 @@ EXAMPLE_FILE = (_INSIDE_PACKAGE if _INSIDE_PACKAGE.is_dir() else _INSIDE_CHECKOU
 _MOST, _MOST_HOURS = 10**9, 10**6  # keep every product exact to the cent within 28 decimal digits
 _COUNTED = re.compile(r"\s*(\d+)\s+(?:of|von)\s+(\d+)\s*")
 _COUNT_FORMS = "such as '3 of 60'"
-
-
-def _ask_for_a_share(value: Decimal) -> Decimal:
-    """Refuse what is no share and say which one was probably meant: 5 is a common way to write 5 %."""
-    if 0 <= value < 1:
-        return value
-    meant = f": was {(value / 100).normalize():f} ({value.normalize():f} %) meant?" if 1 <= value < 100 else ""
-    raise ValueError(f"must be a share from 0 up to, but not including, 1, got {value:f}{meant}")
-
-
-def _ask_for_a_defect_share(value: Decimal) -> Decimal:
-    if value == 0:
-        raise ValueError("must be above 0, got 0: without defect parts there is nothing to inspect for")
-    return _ask_for_a_share(value)
-
-
-def _ask_for_a_grant_share(value: Decimal) -> Decimal:
-    return value if value == 1 else _ask_for_a_share(value)
 
 
 def _check_currency(value: str) -> str:
@@ -83,7 +68,7 @@ class Rate(Settings):
 
     count: int | None = Field(default=None, ge=0, le=_MOST, description="how often it was seen, in parts")
     of: int | None = Field(default=None, ge=1, le=_MOST, description="parts it was counted in")
-    rate: Annotated[Decimal, AfterValidator(_ask_for_a_share)] | None = Field(
+    rate: Annotated[Decimal, AfterValidator(partial(ask_for_a_fraction, zero=True))] | None = Field(
         default=None, description="share 0 to 1 instead of a count; has no bounds, so the range is too narrow with it"
     )
     source: Source = None
@@ -105,7 +90,7 @@ class Volume(Settings):
     """How much passes the inspection."""
 
     parts_per_year: int = Field(gt=0, le=_MOST, description="parts inspected per year")
-    defect_share: Annotated[Decimal, AfterValidator(_ask_for_a_defect_share)] = Field(
+    defect_share: Annotated[Decimal, AfterValidator(ask_for_a_fraction)] = Field(
         description="share of defect parts before the inspection, 0.02 is 2 %"
     )
     shifts_per_year: Annotated[Decimal, Field(gt=0, le=_MOST_HOURS)] | None = Field(
@@ -177,7 +162,7 @@ class Grant(Settings):
     """Public money for the investment; exactly one of amount and share."""
 
     amount: Money | None = Field(default=None, description="money, once")
-    share: Annotated[Decimal, Field(gt=0), AfterValidator(_ask_for_a_grant_share)] | None = Field(
+    share: Annotated[Decimal, Field(gt=0), AfterValidator(partial(ask_for_a_fraction, one=True))] | None = Field(
         default=None, description="share of the investment, 0.3 is 30 %"
     )
     ceiling: Money | None = Field(default=None, description="money that the grant never exceeds")
@@ -261,9 +246,16 @@ def load_case(path: Path) -> PaybackCase:
     """Return a case from its file.
 
     Raises:
-        ConfigError: If anything is wrong; all problems at once.
+        ConfigError: If anything is wrong, be it only an amount such as ``18.500``; all problems at once.
     """
-    return load_config(path, PaybackCase)
+    problems = [f"{path}: {problem}" for problem in find_grouped_thousands(path)]
+    try:
+        case = load_config(path, PaybackCase)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return case
 
 
 def write_example(path: Path) -> None:

@@ -24,7 +24,6 @@ from partgate.payback.rates import (
     MeasuredRate,
     MeasuredRates,
     rate_of,
-    rates_from_report,
     read_measured,
 )
 from partgate.payback.sensitivity import Move, Threshold, find_thresholds, rank_moves
@@ -117,15 +116,6 @@ def measured_of(case: PaybackCase, source: str) -> MeasuredRates:
             [f"{source}: measured: is missing; name a report.json of 'partgate evaluate', or four counts"]
         )
     return read_measured(case.measured)
-
-
-def payback_summary(case: PaybackCase, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the payback of a case with the rates of an evaluation's report, as plain values.
-
-    Raises:
-        DataError: If the report holds no escapes and false rejects.
-    """
-    return as_facts(work_out(case, rates_from_report(report)))
 
 
 def as_facts(payback: Payback) -> dict[str, Any]:

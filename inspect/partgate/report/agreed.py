@@ -1,6 +1,5 @@
 """Agreed limits against what an evaluation has shown: those of a file, else the recipe's own wishes."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,14 +43,14 @@ def find_agreed(path: Path | None, recipe: Recipe, classes: Iterable[str], sever
     if path is None:
         wishes = _wishes_of(recipe)
         return None if wishes is None else Agreed(wishes, None)
-    limits = load_limits(path)
+    limits, sha256 = load_limits(path)
     if recipe.good_class is None:
         raise ConfigError(
             [f"{path}: recipe '{recipe.name}' sorts by class, so that there are no escapes and false rejects to hold "
              "against agreed limits; leave --limits out"]
         )  # fmt: skip
     refuse_unknown_names(limits, {*classes} - {recipe.good_class}, severities)
-    return Agreed(limits, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Agreed(limits, sha256)
 
 
 def _wishes_of(recipe: Recipe) -> AgreedLimits | None:
@@ -69,7 +68,7 @@ def _wishes_of(recipe: Recipe) -> AgreedLimits | None:
 
 
 def describe_agreed(
-    agreed: Agreed | None, judged: Sequence[Judged], recipe: Recipe, known: Iterable[str]
+    agreed: Agreed | None, judged: Sequence[Judged], recipe: Recipe, classes: Iterable[str], severities: Iterable[str]
 ) -> dict[str, Any] | None:
     """Return each limit with its counts, bounds and verdict, and the verdict on all of them.
 
@@ -77,12 +76,13 @@ def describe_agreed(
         agreed: From :func:`find_agreed`.
         judged: Counted parts.
         recipe: In force.
-        known: Classes of the bundle; one without a part in the test may have a limit too.
+        classes: Of the bundle and the data, as in :func:`find_agreed`; one without a part may have a limit too.
+        severities: Of the data, likewise.
     """
     if agreed is None or recipe.good_class is None:
         return None
     limits = agreed.limits
-    results = judge_limits(limits, count_verdicts(judged, recipe.good_class, known))
+    results = judge_limits(limits, count_verdicts(judged, recipe.good_class, classes, severities))
     return {
         "source": "recipe" if agreed.sha256 is None else "file",
         "sha256": agreed.sha256,

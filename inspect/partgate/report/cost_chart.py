@@ -13,7 +13,7 @@ _TICKS = 4
 _LABEL_PX = 90
 
 
-def cost_svg(cost: Mapping[str, Any], language: str) -> str:
+def cost_svg(cost: Mapping[str, Any], language: str, is_proposal: bool = False) -> str:
     """Draw a cost curve.
 
     The upper panel shows money per 1,000 parts with the band of its bounds, the lower one the shares of good parts that
@@ -22,11 +22,13 @@ def cost_svg(cost: Mapping[str, Any], language: str) -> str:
     Args:
         cost: As ``cost_curve.describe_cost`` gives it.
         language: Of labels and numbers.
+        is_proposal: The marked rule is not in force yet.
     """
     points, chosen = cost["points"], cost["chosen"]
-    n_defect, n_good = cost["n_defect"], cost["n_good"]
+    mark = "proposed" if is_proposal else "chosen"
+    n_good = cost["n_good"]
     across = Axis(0, max(1, points[-1]["escapes"]), _LEFT, _RIGHT)
-    step = _round_step(max(*(point["money_high"] for point in points), chosen["money_high"]))
+    step = _round_step(max(*(point["money_high"] for point in points), chosen["money_high"] or 0.0))
     money = Axis(0, _TICKS * step, _MIDDLE, _TOP)
     share = Axis(0, 1, _BOTTOM, _LOWER)
     shapes = [
@@ -42,9 +44,9 @@ def cost_svg(cost: Mapping[str, Any], language: str) -> str:
         rechecked = [(across(point["escapes"]), share(point["rechecks_good"] / n_good)) for point in points]
         shapes.append(_path(rechecked, MUTED, 2, "6 4"))
         shapes += _legend(language)
-    shapes += _steps(across, points[-1]["escapes"], n_defect, language)
+    shapes += _steps(across, points[-1]["escapes"], cost, language)
     shapes += _mark_cheapest(points, chosen, across, money, language)
-    shapes += _mark_chosen(chosen, across, money, share, n_good, language)
+    shapes += _mark_chosen(chosen, across, money, share, n_good, text(f"cost.chart.{mark}", language))
     return wrap_svg(_WIDTH, _BOTTOM + 52, text("cost.chart.title", language), shapes)
 
 
@@ -101,13 +103,14 @@ def _legend(language: str) -> list[str]:
     return shapes
 
 
-def _steps(across: Axis, most: int, n_defect: int, language: str) -> list[str]:
+def _steps(across: Axis, most: int, cost: Mapping[str, Any], language: str) -> list[str]:
     shapes = []
     for step in sorted({round(most * place / _TICKS) for place in range(_TICKS + 1)}):
         x = across(step)
         shapes.append(draw_line(x, _BOTTOM, x, _BOTTOM + 5, INK))
         shapes.append(write_text(x, _BOTTOM + 20, format_number(step, language), size=11, fill=MUTED, anchor="middle"))
-    title = text("cost.chart.escapes", language, n=n_defect)
+    noun = text(f"counted.{cost['counted']}.defect", language)
+    title = text("cost.chart.escapes", language, n=cost["n_defect"], noun=noun)
     return [*shapes, write_text((_LEFT + _RIGHT) / 2, _BOTTOM + 42, title, size=12, fill=MUTED, anchor="middle")]
 
 
@@ -122,16 +125,19 @@ def _mark_cheapest(
     return [dot, write_text(x + 4, y + 16, text("cost.chart.cheapest", language), size=11, fill=ACCENT_HEX, halo=True)]
 
 
+def _ring(x: float, y: float) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="#ffffff" stroke="{INK}" stroke-width="2.5"/>'
+
+
 def _mark_chosen(
-    chosen: Mapping[str, Any], across: Axis, money: Axis, share: Axis, n_good: int, language: str
+    chosen: Mapping[str, Any], across: Axis, money: Axis, share: Axis, n_good: int, words: str
 ) -> list[str]:
-    x, y = across(chosen["escapes"]), money(chosen["money"])
+    x, y = across(chosen["escapes"]), _TOP + 24 if chosen["money"] is None else money(chosen["money"])
     rejected = share(chosen["false_rejects"] / n_good)
     side = -1 if x > (_LEFT + _RIGHT) / 2 else 1  # where the words have room
-    words = text("cost.chart.chosen", language)
     return [
         draw_line(x, _TOP, x, _BOTTOM, INK, 1, "2 3"),
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="#ffffff" stroke="{INK}" stroke-width="2.5"/>',
+        *([] if chosen["money"] is None else [_ring(x, y)]),
         draw_rectangle(x - 4, rejected - 4, 8, 8, "#ffffff", INK, 2),
         write_text(x + side * 12, y - 14, words, size=12, weight=600, anchor="end" if side < 0 else "start", halo=True),
     ]

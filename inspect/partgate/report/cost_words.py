@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from partgate.pages.bilingual import Bilingual, drawing, phrase
-from partgate.pages.frame import written_percent
+from partgate.pages.frame import written_number, written_percent
 from partgate.report.cost_chart import cost_svg, money_words
 
 
-def cost_drawing(cost: Mapping[str, Any]) -> Bilingual:
+def cost_drawing(cost: Mapping[str, Any], *, is_proposal: bool = False) -> Bilingual:
     """Return the cost curve, drawn in both languages."""
-    return drawing(partial(cost_svg, cost))
+    return drawing(partial(cost_svg, cost, is_proposal=is_proposal))
 
 
 def cost_basis(cost: Mapping[str, Any]) -> Bilingual:
@@ -29,11 +29,17 @@ def cost_sentences(cost: Mapping[str, Any]) -> list[Bilingual]:
     chosen, cheapest = cost["chosen"], min(cost["points"], key=lambda point: float(point["money"]))
     amounts = {name: _amount(chosen[key], cost) for name, key in
                (("money", "money"), ("low", "money_low"), ("high", "money_high"))}  # fmt: skip
+    unusable = cost.get("unusable")
+    more = [phrase("cost.unusable", n=written_number(unusable))] if unusable else []
+    if chosen["money"] is None:
+        return [*more, phrase("cost.unpriced")]
     said = [phrase("cost.sentence", **amounts)]
     if cheapest["money"] < chosen["money"]:
         said.append(phrase("cost.cheapest", money=_amount(cheapest["money"], cost)))
-    return said
+    return said + more
 
 
 def _amount(value: float | None, cost: Mapping[str, Any]) -> Bilingual:
-    return Bilingual(lambda language: money_words(value or 0.0, cost, language))
+    if value is None:
+        return phrase("cost.no_price")
+    return Bilingual(lambda language: money_words(value, cost, language))

@@ -13,6 +13,7 @@ from partgate.data.split import SPLIT_FILE, read_standings
 from partgate.evaluation.judge import Judged, Selection
 from partgate.imaging import PICTURE_SUFFIXES
 from partgate.inference.inspector import Inspector
+from partgate.recipe import Limits
 
 _FACTS_FILE = "training.json"  # of a run folder
 _DATE_COLUMNS = ("date", "datum", "day", "tag", "captured_at", "recorded_at", "taken_at", "timestamp", "aufgenommen")
@@ -29,7 +30,7 @@ def describe_data(
         selection: What of it may be used.
         judged: The parts that came out of it.
         unreadable: Pictures that could not be read.
-        run: Run folder or recipe; a run folder tells how it was known which pictures belong together.
+        run: Folder of the bundle; a run folder tells how it was known which pictures belong together.
     """
     pictures = selection.pictures
     groups, known_by = _groups_of(folder, selection, run)
@@ -40,6 +41,7 @@ def describe_data(
         "pictures_by_class": _tally(picture.label for picture in pictures),
         "counted_by_class": _tally(one.picture.label for one in judged),
         "parts": len(parts) or None,
+        "pictures_without_part": sum(not picture.part for picture in pictures) if parts else None,
         "groups": groups,
         "groups_known_by": known_by,
         "dates": _find_dates(pictures),
@@ -52,13 +54,19 @@ def describe_data(
     }
 
 
+def describe_setting(rule: Limits) -> dict[str, str | None]:
+    """Return who set the limits in force, when (ISO, UTC) and why; training has no name and gives no reason."""
+    at = None if rule.set_at is None else rule.set_at.isoformat(timespec="seconds")
+    return {"by": rule.set_by, "at": at, "why": rule.why}
+
+
 def describe_training(inspector: Inspector, pictures: Sequence[Picture], run: Path) -> dict[str, Any]:
     """Return what the model and its limits learned from, and whether that is kept apart from the test.
 
     Args:
         inspector: Its bundle and recipe.
         pictures: Of the test.
-        run: Run folder or recipe; only a run folder tells the sides of the split.
+        run: Folder of the bundle; only a run folder tells the sides of the split.
     """
     manifest, chosen_on = inspector.bundle.manifest, inspector.recipe.decision.chosen_on
     return {
@@ -74,7 +82,7 @@ def describe_training(inspector: Inspector, pictures: Sequence[Picture], run: Pa
         "sides": _describe_sides(run, is_known=not manifest.training.groups_ignored),
         "limits_chosen_on": None if chosen_on is None else {"parts": chosen_on.parts, "pictures": chosen_on.pictures},
         "test_pictures_that_chose_the_limits": sum(
-            chosen_on is not None and chosen_on.holds(picture.sha256) for picture in pictures
+            inspector.recipe.decision.rests_on(picture.sha256) for picture in pictures
         ),
     }
 
@@ -104,7 +112,7 @@ def _describe_sides(run: Path, *, is_known: bool) -> dict[str, Any] | None:
     """Return pictures and groups of each side of a run's split, and how many groups stand on two of them.
 
     Args:
-        run: Run folder; a recipe has no sides: ``None``.
+        run: Folder of the bundle; without a split there are no sides: ``None``.
         is_known: The split went by group; else its groups are single pictures, which say nothing: ``None`` for them.
     """
     path = run / SPLIT_FILE

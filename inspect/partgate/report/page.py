@@ -15,9 +15,10 @@ from partgate.parts import Verdict
 from partgate.report import charts, curve_charts, reliability_chart
 from partgate.report.cost_words import cost_basis, cost_drawing, cost_sentences
 from partgate.report.heat_picture import heat_scale_svg
+from partgate.report.limit_rows import limit_row, written_day
 from partgate.report.matrix_chart import confusion_matrix_svg
 from partgate.report.page_figures import headline, rows_by_class, rows_by_severity
-from partgate.report.page_limits import agreed_rows, what_is_not_shown
+from partgate.report.page_limits import what_is_not_shown
 
 FORMAT = 2
 """Format of the report that is written, and that this page can show."""
@@ -57,7 +58,7 @@ def render_page(
         is_sorting=report["good_class"] is None,
         figures=headline(report),
         limits=what_is_not_shown(report),
-        agreed=agreed_rows(report),
+        agreed=[limit_row(result, report["counted"]) for result in (report["agreed"] or {"results": []})["results"]],
         matrix=_matrix(report),
         histogram=_histogram(report),
         roc=drawing(partial(curve_charts.roc_svg, report)),
@@ -74,15 +75,9 @@ def render_page(
         severities=rows_by_severity(report),
         rows=[_class_row(report, index) for index in range(len(report["classes"]))],
         unreadable_shown=UNREADABLE_SHOWN,
-        day=_written_day,
+        day=written_day,
         appendix=appendix,
     )
-
-
-def _written_day(day: str) -> Bilingual:
-    """Return a day such as 2026-11-23 as each language writes it."""
-    year, month, number = day.split("-")
-    return phrase("accept.date", year=year, month=month, day=number)
 
 
 def _picture_data(thumbnails: Mapping[str, bytes], heated: Mapping[str, bytes]) -> dict[str, str]:

@@ -38,6 +38,7 @@ def list_worst(judged: Sequence[Judged], good: str | None) -> list[dict[str, Any
     def rank(entry: tuple[str, Judged]) -> tuple[int, float]:
         kind, one = entry
         score = one.prediction.defect_score
+        score = score if score == score else float("inf")  # NaN would leave the order to chance
         return _ORDER[kind], score if kind in {"escape", "wrong_class"} else -score
 
     return [describe_part(one) | {"kind": kind} for kind, one in sorted(mistakes, key=rank)[:_MOST_MISTAKES]]

@@ -1,8 +1,7 @@
 """The report: counts, bounds, curves and pictures of an evaluation, as JSON, one HTML file and a table."""
 
-import hashlib
 import json
-import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from partgate import __version__
-from partgate.configfile import write_atomically
+from partgate.configfile import make_folder, write_atomically
 from partgate.data.folder import LabelledFolder, data_sha256, read_folder
 from partgate.errors import DataError, PartgateError
 from partgate.evaluation.agreed_limits import severity_of
@@ -27,13 +26,15 @@ from partgate.evaluation.judge import (
     judge_pictures,
     select_pictures,
 )
-from partgate.evaluation.operating_points import PartScores
+from partgate.evaluation.operating_points import OperatingPoint, PartScores
 from partgate.evaluation.rates import balanced_accuracy, confusion_matrix
 from partgate.evaluation.regions import count_regions
 from partgate.evaluation.reliability import describe_reliability
+from partgate.evaluation.seen import split_beside
 from partgate.inference.inspector import Inspector
-from partgate.pages.pdf import write_pdf
-from partgate.recipe import NO_GOOD_CLASS, Recipe, recipe_path
+from partgate.pages.pdf import load_weasyprint, write_pdf
+from partgate.parts import Reason, Verdict
+from partgate.recipe import NO_GOOD_CLASS, Recipe
 from partgate.report.agreed import Agreed, describe_agreed, find_agreed
 from partgate.report.counts import (
     count_by_class,
@@ -42,13 +43,13 @@ from partgate.report.counts import (
     count_scores,
     list_classes,
 )
-from partgate.report.data import describe_data, describe_training
+from partgate.report.data import describe_data, describe_setting, describe_training
 from partgate.report.page import FORMAT, render_page
 from partgate.report.pictures import fill_cells, list_worst, pick_examples
 from partgate.report.table import write_predictions
 from partgate.report.thumbnails import make_thumbnails
 
-Appendix = Callable[[Mapping[str, Any]], Markup]
+Appendix = Callable[[Mapping[str, Any]], tuple[Markup, dict[str, Any]]]
 """Writes a further section of the page from the finished report."""
 
 
@@ -59,6 +60,7 @@ class Evaluation:
     report: Mapping[str, Any]
     files: tuple[Path, ...]  # the page, then its PDF where it was asked for; report.json and predictions.csv beside it
     notes: tuple[str, ...]
+    appendix_error: PartgateError | None = None  # why the further section is missing
 
 
 def evaluate(
@@ -77,33 +79,35 @@ def evaluate(
 
     Args:
         run_or_recipe: Run folder of a training, or a recipe file.
-        data: Labelled folder. Of the folder that a run was trained on, only the test side is used.
+        data: Labelled folder. Of the folder that the run beside the bundle was trained on, only the test side is used.
         out: Folder for the report; made where it does not exist.
         language: ``en`` or ``de``: what the page shows first; both are in it.
         threads: Pictures judged at once.
         limits: File of agreed limits to hold the result against.
-        appendix: Further section of the page; where it fails, the report is written without it.
+        appendix: Further section of the page; where it fails, the report is written without it and names the error.
         pdf: Also write the page as PDF, in ``language`` alone.
         progress: Is told about each picture.
 
     Raises:
-        DataError: If the data cannot be used, or trained the bundle.
+        DataError: If the data cannot be used, or had a say in the gate.
         ConfigError: If the recipe or the file of limits is wrong.
         BundleError: If the bundle is damaged or not the pinned one.
         PartgateError: If what a PDF needs is not installed.
     """
+    if pdf:
+        load_weasyprint()  # its absence is told now, not after the long part
     inspector = Inspector.open(run_or_recipe)
     recipe, known = inspector.recipe, inspector.bundle.manifest.classes
     folder = read_folder(data, recipe.good_class or NO_GOOD_CLASS, must_have_good=False)
     check_classes(folder, inspector)
-    selection = select_pictures(folder, inspector, run_or_recipe)
+    selection = select_pictures(folder, inspector)
     severities = {severity_of(picture) for picture in selection.pictures if picture.label != recipe.good_class}
     agreed = find_agreed(limits, recipe, {*known, *folder.classes}, severities - {""})
-    _make_folder(out)
+    make_folder(out)
     judged, unreadable = judge_pictures(selection.pictures, inspector, threads, progress)
     if not judged:
         raise DataError(f"{data}: none of {len(selection.pictures)} pictures can be read; first: {unreadable[0]}")
-    report = build_report(judged, inspector, folder, selection, unreadable, run_or_recipe, agreed)
+    report = build_report(judged, inspector, folder, selection, unreadable, agreed)
     thumbnails = make_thumbnails(report, folder.folder, inspector, threads, progress)
     report["heat"] = thumbnails.heat
 
@@ -111,13 +115,12 @@ def evaluate(
         page = render_page(report, thumbnails.plain, language, heated=thumbnails.heated, appendix=section)
         return _write(out, report, write_predictions(judged, known), page, language if pdf else None)
 
+    section, report["payback"], failed = None, None, None
     try:
-        section = appendix(report) if appendix else None
-    except PartgateError:
-        write(None)  # what was judged is worth keeping
-        raise
-    files = write(section)
-    return Evaluation(report, files, folder.notes)
+        section, report["payback"] = appendix(report) if appendix else (None, None)
+    except PartgateError as error:  # what was judged is worth keeping
+        failed = error
+    return Evaluation(report, write(section), folder.notes, failed)
 
 
 def _write(
@@ -139,26 +142,17 @@ def _write(
     return (html,) if pdf_language is None else (html, pdf)
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}; name a writable folder") from error
-    if not os.access(out, os.W_OK):
-        raise DataError(f"{out}: is not writable; name another folder")
-
-
 def build_report(
     judged: Sequence[Judged],
     inspector: Inspector,
     folder: LabelledFolder,
     selection: Selection,
     unreadable: Sequence[str],
-    run_or_recipe: Path,
     agreed: Agreed | None = None,
 ) -> dict[str, Any]:
     """Return everything the report says, as plain values; ``docs/report.md`` names the keys."""
     recipe, known = inspector.recipe, inspector.bundle.manifest.classes
+    run = split_beside(recipe).parent
     good, classes = recipe.good_class, list_classes(judged, known)
     matrix = confusion_matrix(
         [one.picture.label for one in judged], [one.prediction.predicted_class for one in judged], classes
@@ -167,23 +161,24 @@ def build_report(
     curves, cost = (None, None) if good is None else _describe_limits(judged, recipe)
     area = curves["roc_area"] if curves else None
     return {
-        **_head(inspector, selection, run_or_recipe, agreed),
+        **_head(inspector, selection, agreed),
         "classes": classes,
         "good_class": good,
         "confusion_matrix": matrix,
         "n": len(judged),
-        "counted": "part" if any(one.picture.part for one in judged) else "picture",
+        "counted": _counted(judged),
         **count_mistakes(judged, good),
         "balanced_accuracy": balanced_accuracy(matrix),
         "auroc": None if area is None else area["value"],
         "per_class": count_by_class(judged, good, known, matrix),
         "per_severity": count_by_severity(judged, good, severities),
-        "agreed": describe_agreed(agreed, judged, recipe, known),
+        "agreed": describe_agreed(agreed, judged, recipe, {*known, *folder.classes}, {*severities} - {""}),
         "thresholds": {"recheck_from": recipe.decision.recheck_from, "reject_from": recipe.decision.reject_from},
         "limits_chosen": recipe.decision.chosen,
+        "limits_set": describe_setting(recipe.decision),
         "lanes": dict(recipe.lanes),
-        "data": describe_data(folder, selection, judged, unreadable, run_or_recipe),
-        "training": describe_training(inspector, selection.pictures, run_or_recipe),
+        "data": describe_data(folder, selection, judged, unreadable, run),
+        "training": describe_training(inspector, selection.pictures, run),
         "regions": count_regions(judged, inspector.bundle.manifest.geometry, good),
         "histogram": count_scores(judged, good),
         "curves": curves,
@@ -195,7 +190,7 @@ def build_report(
     }
 
 
-def _head(inspector: Inspector, selection: Selection, run_or_recipe: Path, agreed: Agreed | None) -> dict[str, Any]:
+def _head(inspector: Inspector, selection: Selection, agreed: Agreed | None) -> dict[str, Any]:
     """Return what wrote the report, when, and the hashes of all that it rests on."""
     return {
         "format": FORMAT,
@@ -204,7 +199,7 @@ def _head(inspector: Inspector, selection: Selection, run_or_recipe: Path, agree
         "recipe": inspector.recipe.name,
         "bundle_id": inspector.bundle.id,
         "bundle_sha256": inspector.bundle.sha256,
-        "recipe_sha256": hashlib.sha256(recipe_path(run_or_recipe).read_bytes()).hexdigest(),
+        "recipe_sha256": inspector.recipe_sha256,
         "data_sha256": data_sha256(selection.pictures),
         "limits_sha256": agreed.sha256 if agreed else None,
     }
@@ -217,5 +212,29 @@ def _describe_limits(judged: Sequence[Judged], recipe: Recipe) -> tuple[dict[str
     is_defect = np.array([one.picture.label != recipe.good_class for one in judged], bool)
     curves = describe_curves(scores, is_defect, sorted({rule.recheck_from, rule.reject_from}))
     rejected = np.where(np.isnan(scores), 1.0, scores)  # without a score a part is rejected whatever the limits
-    cost = describe_cost(PartScores(rejected, is_defect), rule, rule.recheck_from, rule.reject_from)
+    found = _count_verdicts(judged, recipe)
+    scored, counted = PartScores(rejected, is_defect), _counted(judged)
+    cost = describe_cost(scored, rule, rule.recheck_from, rule.reject_from, found, counted)
+    if cost is not None:
+        cost["unusable"] = sum(one.decision.reason is Reason.PICTURE_NOT_USABLE for one in judged)
     return curves, cost
+
+
+def _counted(judged: Sequence[Judged]) -> str:
+    return "part" if any(one.picture.part for one in judged) else "picture"
+
+
+def _count_verdicts(judged: Sequence[Judged], recipe: Recipe) -> OperatingPoint:
+    """Return what the rule in force did, by verdicts: an unusable picture goes to recheck whatever its score."""
+    counts = Counter((one.picture.label == recipe.good_class, one.decision.verdict) for one in judged)
+    sizes = Counter(one.picture.label == recipe.good_class for one in judged)
+    return OperatingPoint(
+        recipe.decision.recheck_from,
+        recipe.decision.reject_from,
+        n_good=sizes[True],
+        n_defect=sizes[False],
+        escapes=counts[False, Verdict.GOOD],
+        false_rejects=counts[True, Verdict.REJECT],
+        rechecks_good=counts[True, Verdict.RECHECK],
+        rechecks_defect=counts[False, Verdict.RECHECK],
+    )

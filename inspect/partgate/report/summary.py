@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from partgate.glossary import count_of
+
 _MOST_NAMED = 4  # columns; further classes are numbered, so that the table fits the screen; regions likewise
 
 
@@ -18,7 +20,8 @@ def summarise(report: Mapping[str, Any]) -> list[str]:
             _rate(f"defect {unit} escaped", report, "escapes", "n_defect", "escape_rate"),
             _rate(f"good {unit} were rejected", report, "false_rejects", "n_good", "false_reject_rate"),
             f"rechecked: {report['rechecks_good']} good, {report['rechecks_defect']} defect; counted against the gate: "
-            f"{report['escapes_without_recheck']} escapes, {report['false_rejects_without_recheck']} false rejects",
+            f"{count_of(report['escapes_without_recheck'], 'escape')}, "
+            f"{count_of(report['false_rejects_without_recheck'], 'false reject')}",
         ]
     if report["regions"]:
         lines += _regions(report["regions"])

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,9 @@ def find_limits(
     rows = [] if exported is None else list(exported)
     avoid = [to_prediction(row, folder.classes, folder.good_class).defect_score for row in rows]
     scores = worst_of_parts(np.array([one.defect_score for one in predictions]), is_defect, judged.parts)
+    counted: Literal["part", "picture"] = "part" if len(set(judged.parts)) < len(judged.parts) else "picture"
     limits = choose_limits(scores.values, scores.is_defect, config.decision, avoid, chances=scores.values)
+    limits = replace(limits, counted=counted)
     if folder.good_class is not None:
         return limits
     # Sorting knows sure and unsure; only a score that is no number is rejected.
@@ -106,7 +109,7 @@ def describe_limits(limits: ChosenLimits, is_gate: bool) -> str:
     if not is_gate:
         return f"{limits.escapes} of {limits.n_defect + limits.n_good} sorted wrong, {rechecks} rechecked"
     return (
-        f"{limits.escapes} of {limits.n_defect} defect pictures escape, "
+        f"{limits.escapes} of {limits.n_defect} defect {limits.counted}s escape, "
         f"{limits.false_rejects} of {limits.n_good} good ones are rejected, {rechecks} rechecked"
     )
 
@@ -171,6 +174,6 @@ def too_few(limits: ChosenLimits, is_gate: bool, enough: int) -> Sequence[str]:
     if not is_gate or min(limits.n_good, limits.n_defect) >= enough:
         return []
     return [
-        f"learned from {limits.n_good} good and {limits.n_defect} defect pictures: chance decides much of the figures; "
-        f"from {enough} of each on they settle"
+        f"learned from {limits.n_good} good and {limits.n_defect} defect {limits.counted}s: chance decides much of the "
+        f"figures; from {enough} of each on they settle"
     ]

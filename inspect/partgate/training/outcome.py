@@ -72,13 +72,15 @@ def first_recipe(
 ) -> Recipe:
     """Return the recipe that a new bundle starts with: its limits, default lanes, numbered classes, picture limits."""
     parts, pictures = limits.n_good + limits.n_defect, len(found.pictures)
-    counted = f"{parts} parts in {pictures} pictures" if parts < pictures else f"{pictures} pictures"
+    counted = f"{parts} parts in {pictures} pictures" if limits.counted == "part" else f"{pictures} pictures"
     chosen = f"{limits.how}; on out-of-fold scores of {counted}, {bundle.manifest.created_at:%Y-%m-%d}"
     rule = config.decision.model_dump() | {
         "recheck_from": limits.recheck_from,
         "reject_from": limits.reject_from,
         "chosen": chosen,
-        "chosen_on": ChosenOn(parts=parts, pictures=pictures, how="out-of-fold scores of the training"),
+        "chosen_on": ChosenOn(
+            parts=parts, counted=limits.counted, pictures=pictures, how="out-of-fold scores of the training"
+        ),
     }
     older = load_recipe(config.keep) if config.keep else None
     return Recipe(

@@ -33,7 +33,7 @@ SCORES: Mapping[str, float] = {
     "good/a.png": 0.1, "good/b.png": 0.2, "good/c.png": 0.9,
     "defect/a.png": 0.05, "defect/b.png": 0.7, "defect/c.png": 0.95,
 }  # fmt: skip
-LIMITS = ChosenLimits(0.5, 0.5, 3, 3, 1, 1, 0, 0, "cheapest", ())
+LIMITS = ChosenLimits(0.5, 0.5, 3, 3, 1, 1, 0, 0, 0.5, "cheapest", ())
 ROUNDS = (Epoch(1, 0.9, 0.5, 4.0), Epoch(2, 0.6, 0.31, 5.0), Epoch(3, 0.4, 0.35, 6.0))
 NO_LINEAR = Linear(np.zeros((2, 1)), np.zeros(2), np.zeros(1), np.ones(1))
 

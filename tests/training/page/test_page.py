@@ -157,7 +157,7 @@ def test_page_says_by_what_the_thresholds_were_set(
 
 
 def test_recheck_band_has_a_figure_of_its_own(read: Read, make_story: MakeStory):
-    banded = ChosenLimits(0.15, 0.8, 3, 3, 1, 1, 1, 1, "wished", ())
+    banded = ChosenLimits(0.15, 0.8, 3, 3, 1, 1, 1, 1, 0.5, "wished", ())
 
     seen = read(render_page(make_story(limits=banded), "run"))
 
@@ -166,7 +166,7 @@ def test_recheck_band_has_a_figure_of_its_own(read: Read, make_story: MakeStory)
 
 
 def test_sorting_by_class_speaks_of_wrong_classes_and_never_of_escapes(read: Read, make_story: MakeStory):
-    sorting = ChosenLimits(0.4, 1.0, 4, 2, 2, 0, 0, 0, "cheapest", ())
+    sorting = ChosenLimits(0.4, 1.0, 4, 2, 2, 0, 0, 0, 0.5, "cheapest", ())
 
     seen = read(render_page(make_story(good_class=None, limits=sorting), "run"))
 
