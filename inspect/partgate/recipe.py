@@ -67,6 +67,7 @@ class EarlierLimits(Settings):
     recheck_from: float
     reject_from: float
     chosen: str = ""
+    chosen_de: str = ""
     chosen_on: ChosenOn | None = None
     set_by: str | None = None
     set_at: datetime | None = None
@@ -82,6 +83,7 @@ class Limits(Wishes):
     recheck_from: float = Field(ge=0, le=1, description="score from which a person decides")
     reject_from: float = Field(ge=0, le=1, description="score from which the part is rejected; equal: no recheck band")
     chosen: str = Field(default="", description="how, on what and when the limits were chosen, in words")
+    chosen_de: str = Field(default="", description="the same in German")
     chosen_on: ChosenOn | None = Field(default=None, description="the parts that the limits rest on")
     set_by: str | None = Field(default=None, description="who set the limits; null: training did")
     set_at: datetime | None = Field(default=None, description="when, UTC")

@@ -34,7 +34,7 @@ def make_record(**changes: object) -> dict[str, Any]:
         "created_at": "2026-11-23T10:00:00+00:00", "partgate": "0.1", "verdict": "not_shown", "results": [result()],
         "agreed": {"name": "cover", "agreed_by": ["A", "B"], "agreed_on": "2026-11-20", "confidence": 0.95,
                    "rechecks": "escape", "rechecks_good": "false_reject", "recheck_rate": None},
-        "recipe": {"name": "cover-4", "recheck_from": 0.4, "reject_from": 0.6, "chosen": "",
+        "recipe": {"name": "cover-4", "recheck_from": 0.4, "reject_from": 0.6, "chosen": "", "chosen_de": "",
                    "limits_set": {"by": None, "at": None, "why": None},
                    "chosen_on": {"parts": 31, "pictures": 60, "how": ""}},
         "training": {"pictures": 200, "groups": 100, "folder": "parts"}, "signed_by": [], "folder": "new parts",
@@ -71,7 +71,7 @@ def test_verdict_is_a_word_and_a_sign_in_both_languages(verdict: str, english: s
 
 def test_who_set_the_limits_when_why_and_by_which_wish_is_said():
     limits_set = {"by": "Q. Meyer", "at": "2026-11-21T08:00:00+00:00", "why": "fewer rechecks"}
-    recipe = make_record()["recipe"] | {"limits_set": limits_set, "chosen": "least cost on 31 parts"}
+    recipe = make_record()["recipe"] | {"limits_set": limits_set, "chosen": "least cost on 31 parts", "chosen_de": ""}
     text = read(render_acceptance(make_record(recipe=recipe), {}), "de")
 
     assert "Festgelegt von Q. Meyer Festgelegt am 21.11.2026, 08:00 UTC Grund fewer rechecks" in text

@@ -14,6 +14,7 @@ from partgate.cli.main import app
 from partgate.data.folder import read_folder
 from partgate.decide.decide import Order, find_rule, gather_evidence, set_rule
 from partgate.errors import ConfigError, DataError, PartgateError
+from partgate.pages.bilingual import Bilingual
 from partgate.recipe import load_recipe
 from partgate.wishes import Wishes
 
@@ -95,6 +96,7 @@ def test_rule_is_written_with_who_when_why_and_what_it_rests_on(run: Path) -> No
     assert rule.chosen_on is not None
     assert (rule.chosen_on.parts, rule.chosen_on.picture_sha256) == (8, ())
     assert rule.chosen.startswith("cheapest where an escape costs 250 EUR, a false reject 4 EUR and a recheck 1.5 EUR")
+    assert rule.chosen_de.startswith("am günstigsten, wenn ein Schlupf 250 EUR, ein Pseudofehler 4 EUR und eine")
 
 
 def test_rules_that_were_in_force_stay_in_the_recipe_in_their_order(run: Path) -> None:
@@ -236,9 +238,10 @@ def test_recipe_that_someone_else_changed_meanwhile_is_not_overwritten(run: Path
     evidence = gather_evidence(run, recipe, None, progress=quietly)
     decide(run, "--by-hand", 0.2, 0.3, *BY_PERSON)
     theirs = (run / "recipe.yaml").read_bytes()
+    rule = find_rule(evidence, Wishes())
 
     with pytest.raises(ConfigError, match="was changed by someone else meanwhile; look at it and decide again"):
-        set_rule(run / "recipe.yaml", recipe, evidence, Wishes(), find_rule(evidence, Wishes()), Order("B", "late"))
+        set_rule(run / "recipe.yaml", recipe, evidence, Wishes(), rule, Bilingual(str), Order("B", "late"))
 
     assert (run / "recipe.yaml").read_bytes() == theirs
 

@@ -10,6 +10,7 @@ import pytest
 from partgate.errors import PartgateError
 from partgate.pages import pdf
 from partgate.pages.pdf import write_pdf
+from partgate.pages.svg import write_text
 
 PAGE = """<!DOCTYPE html><html lang="en"><head><title>Prüfung</title><style>{style}</style></head><body>
 <input class="choice" type="radio" id="show-en" checked><input class="choice" type="radio" id="show-de">
@@ -103,6 +104,22 @@ def test_missing_system_library_is_named_too(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(PartgateError, match="the system library Pango is missing; install it"):
         write_pdf(PAGE.format(style="", content=""), "de", tmp_path / "page.pdf")
+
+
+def test_letters_with_a_white_edge_are_drawn_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[str] = []
+    weasyprint = pdf.load_weasyprint()
+    whole = weasyprint.HTML
+    monkeypatch.setattr(
+        weasyprint, "HTML", lambda string, **given: drawn.append(string) or whole(string=string, **given)
+    )
+    label = write_text(1, 20, "limit", halo=True)
+
+    write_pdf(PAGE.format(style="", content=f"<svg>{label}</svg>"), "en", tmp_path / "a.pdf")
+
+    edge, letters = re.findall(r"<text[^>]*>limit</text>", drawn[0])
+    assert 'stroke="#ffffff"' in edge
+    assert "stroke" not in letters
 
 
 def test_unknown_language_is_refused(tmp_path: Path):

@@ -87,7 +87,7 @@ def _report_of(**changes: Any) -> dict[str, Any]:
         },
         "per_severity": None, "agreed": None,
         "thresholds": {"recheck_from": 0.321, "reject_from": 0.654}, "lanes": {"GOOD": 1, "RECHECK": 2, "REJECT": 0},
-        "limits_chosen": "", "limits_set": {"by": None, "at": None, "why": None},
+        "limits_chosen": "", "limits_chosen_de": "", "limits_set": {"by": None, "at": None, "why": None},
         "bundle_sha256": "ab" * 32, "bundle_id": "cd" * 32, "recipe_sha256": "ef" * 32, "data_sha256": "01" * 32,
         "limits_sha256": None,
         "data": {

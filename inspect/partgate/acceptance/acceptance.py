@@ -178,6 +178,7 @@ def _header(
             "recheck_from": recipe.decision.recheck_from,
             "reject_from": recipe.decision.reject_from,
             "chosen": recipe.decision.chosen,
+            "chosen_de": recipe.decision.chosen_de,
             "limits_set": describe_setting(recipe.decision),
             "chosen_on": chosen_on.model_dump(mode="json", exclude={"picture_sha256"}) if chosen_on else None,
         },

@@ -69,7 +69,7 @@ def decide(
     if out is not None:
         make_folder(out)  # its absence is told before the rule is set
     if order is not None:
-        set_rule(path, recipe, evidence, wishes, outcome.chosen, order)
+        set_rule(path, recipe, evidence, wishes, outcome.chosen, outcome.how, order)
         print(f"written: {path}; a station takes it when it starts again")
     else:
         print("nothing was changed; --who and --why set this rule")

@@ -20,7 +20,7 @@ from partgate.evaluation.judge import Judged, Progress, check_classes, judge_pic
 from partgate.evaluation.operating_points import PartScores, worst_of_parts
 from partgate.evaluation.seen import known_pictures, seen_by
 from partgate.evaluation.threshold import choose_limits
-from partgate.evaluation.threshold_words import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits, say_chosen
 from partgate.inference.bundle import Bundle, open_pinned
 from partgate.inference.inspector import Inspector
 from partgate.pages.bilingual import Bilingual, phrase
@@ -37,6 +37,7 @@ class Evidence:
 
     scores: PartScores
     chosen_on: ChosenOn
+    folder: str | None  # name of the folder with fresh pictures
     notes: tuple[Bilingual, ...]
 
 
@@ -98,7 +99,7 @@ def _read_training_scores(run: Path, recipe: Recipe, bundle: Bundle) -> Evidence
     chosen_on = ChosenOn(
         parts=len(scores.values), counted=counted, pictures=len(rows), how="out-of-fold scores of the training"
     )
-    return Evidence(scores, chosen_on, (phrase("decide.note.nearly"),))
+    return Evidence(scores, chosen_on, None, (phrase("decide.note.nearly"),))
 
 
 def _judge_fresh(run_or_recipe: Path, recipe: Recipe, data: Path, threads: int, progress: Progress) -> Evidence:
@@ -128,7 +129,7 @@ def _judge_fresh(run_or_recipe: Path, recipe: Recipe, data: Path, threads: int, 
     notes = [Bilingual(lambda _, note=note: note) for note in folder.notes]  # type: ignore[misc]
     notes += [phrase("decide.note.without_score", n=left)] if left else []
     notes += [Bilingual(lambda _, file=file: file) for file in unreadable]  # type: ignore[misc]
-    return Evidence(scores, chosen_on, tuple(notes))
+    return Evidence(scores, chosen_on, folder.folder.resolve().name, tuple(notes))
 
 
 def _has_score(one: Judged) -> bool:
@@ -174,7 +175,7 @@ def find_rule(evidence: Evidence, wishes: Wishes) -> ChosenLimits:
 
 
 def set_rule(
-    path: Path, recipe: Recipe, evidence: Evidence, wishes: Wishes, chosen: ChosenLimits, order: Order
+    path: Path, recipe: Recipe, evidence: Evidence, wishes: Wishes, chosen: ChosenLimits, how: Bilingual, order: Order
 ) -> Recipe:
     """Write a recipe with other limits; those in force until now stay in it as earlier ones.
 
@@ -184,6 +185,7 @@ def set_rule(
         evidence: What the limits rest on.
         wishes: By what they were found.
         chosen: The limits.
+        how: They were chosen, in words.
         order: By whom and why.
 
     Raises:
@@ -195,7 +197,7 @@ def set_rule(
     values = wishes.model_dump() | {
         "recheck_from": chosen.recheck_from,
         "reject_from": chosen.reject_from,
-        "chosen": f"{chosen.how}; on {on.how} ({on.parts} {on.counted}s), {now:%Y-%m-%d}",
+        **say_chosen(how, on, now.date(), evidence.folder),
         "chosen_on": on,
         "set_by": order.who,
         "set_at": now,

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from partgate.evaluation.rates import parts_needed, upper_bound
 from partgate.pages.bilingual import Bilingual, phrase
 from partgate.pages.frame import written_percent
+from partgate.recipe import ChosenOn
 from partgate.wishes import Cost, Promise, Wishes
 
 _SAME_SHARE = 0.02  # weighted pictures move the share that calibrated scores mean
@@ -46,6 +48,21 @@ def describe_wishes(wishes: Wishes, chosen: ChosenLimits) -> Bilingual:
             )
         )
     return phrase("limits_words.cheapest", cost=say_cost(wishes.cost), share=_say_share(wishes, chosen))
+
+
+def say_chosen(how: Bilingual, on: ChosenOn, day: date, folder: str | None = None) -> dict[str, str]:
+    """Return ``chosen`` and ``chosen_de`` of a recipe: how, on what and when its limits were chosen.
+
+    Args:
+        how: In words.
+        on: The parts.
+        day: When.
+        folder: Name of the folder with fresh pictures; ``None`` for the scores of the training.
+    """
+    noun = phrase(f"counted.{on.counted}.all")
+    where = f"limits_words.on.{'training' if folder is None else 'fresh'}"
+    said = phrase("limits_words.chosen", how=how, on=phrase(where, n=on.parts, noun=noun, folder=folder), day=f"{day}")
+    return {"chosen": said.in_language("en"), "chosen_de": said.in_language("de")}
 
 
 def _rates(wishes: Wishes) -> Iterator[Bilingual]:

@@ -68,6 +68,7 @@ def _template(package: str, name: str) -> Template:
         "percent": written_percent,
         "score": written_score,
         "time": written_time,
+        "either": written_either,
         "name": written_name,
         "short_hash": lambda full: str(full)[:_SHORT_HASH],
     }
@@ -101,6 +102,11 @@ def written_score(value: object, digits: int = 3) -> Bilingual:
 def written_name(value: object) -> Bilingual:
     """Return a name from outside as one honest line; a dash for ``None``."""
     return phrase("nothing") if value is None else Bilingual(lambda _: printable(str(value)))
+
+
+def written_either(english: str, german: str) -> Bilingual:
+    """Return a sentence that was written in both languages; in English alone where there is no German one."""
+    return Bilingual(lambda language: printable(german if language == "de" and german else english))
 
 
 def written_time(value: str | datetime) -> Bilingual:

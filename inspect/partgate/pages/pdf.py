@@ -8,7 +8,10 @@ from typing import Any
 from partgate.configfile import write_atomically
 from partgate.errors import PartgateError
 from partgate.glossary import check_language, languages, text
+from partgate.pages.svg import HALO
 
+# WeasyPrint knows no paint-order: it would draw the white edge over the letters. So the edge gets letters of its own.
+_HALOED = re.compile(rf"<text([^>]*)({re.escape(HALO)})(>.*?)</text>", re.DOTALL)
 _WAY_OUT = "or open the HTML page in a browser and print it into a PDF"
 
 
@@ -28,6 +31,7 @@ def write_pdf(html: str, language: str, path: Path) -> None:
     weasyprint = load_weasyprint()
     style = weasyprint.CSS(string=_print_style(language))
     page = re.sub(r'<html lang="\w+"', f'<html lang="{language}"', html, count=1)  # hyphens of the printed language
+    page = _HALOED.sub(r"<text\1\2\3</text><text\1\3</text>", page)
     document = weasyprint.HTML(string=page, url_fetcher=_only_data(weasyprint))
     write_atomically(path, document.write_pdf(stylesheets=[style]))
 

@@ -10,6 +10,8 @@ MUTED = "#5d656e"
 FAINT = "#d5d9de"
 ACCENT = (11, 79, 108)  # RGB; the page's one colour
 ACCENT_HEX = "#{:02x}{:02x}{:02x}".format(*ACCENT)
+HALO = ' paint-order="stroke" stroke="#ffffff" stroke-width="3" stroke-linejoin="round"'
+"""A white edge around letters, drawn before them."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -63,6 +65,6 @@ def write_text(
     style = f'font-size="{size:g}" fill="{fill}" text-anchor="{anchor}"'
     style += f' font-weight="{weight}"' if weight != 400 else ""
     style += f' transform="rotate({turn:g} {x:.1f} {y:.1f})"' if turn else ""
-    style += ' paint-order="stroke" stroke="#ffffff" stroke-width="3" stroke-linejoin="round"' if halo else ""
+    style += HALO if halo else ""
     title = f"<title>{escape(printable(hint))}</title>" if hint else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{title}{escape(content)}</text>'

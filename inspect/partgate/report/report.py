@@ -175,6 +175,7 @@ def build_report(
         "agreed": describe_agreed(agreed, judged, recipe, {*known, *folder.classes}, {*severities} - {""}),
         "thresholds": {"recheck_from": recipe.decision.recheck_from, "reject_from": recipe.decision.reject_from},
         "limits_chosen": recipe.decision.chosen,
+        "limits_chosen_de": recipe.decision.chosen_de,
         "limits_set": describe_setting(recipe.decision),
         "lanes": dict(recipe.lanes),
         "data": describe_data(folder, selection, judged, unreadable, run),

@@ -14,7 +14,7 @@ from partgate.configfile import write_atomically
 from partgate.data.folder import LabelledFolder, count_classes, data_sha256
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
-from partgate.evaluation.threshold_words import ChosenLimits
+from partgate.evaluation.threshold_words import ChosenLimits, describe_wishes, say_chosen
 from partgate.inference.bundle import (
     BUNDLE_FORMAT,
     BackboneFacts,
@@ -72,15 +72,13 @@ def first_recipe(
 ) -> Recipe:
     """Return the recipe that a new bundle starts with: its limits, default lanes, numbered classes, picture limits."""
     parts, pictures = limits.n_good + limits.n_defect, len(found.pictures)
-    counted = f"{parts} parts in {pictures} pictures" if limits.counted == "part" else f"{pictures} pictures"
-    chosen = f"{limits.how}; on out-of-fold scores of {counted}, {bundle.manifest.created_at:%Y-%m-%d}"
-    rule = config.decision.model_dump() | {
+    on = ChosenOn(parts=parts, counted=limits.counted, pictures=pictures, how="out-of-fold scores of the training")
+    rule = {
+        **config.decision.model_dump(),
         "recheck_from": limits.recheck_from,
         "reject_from": limits.reject_from,
-        "chosen": chosen,
-        "chosen_on": ChosenOn(
-            parts=parts, counted=limits.counted, pictures=pictures, how="out-of-fold scores of the training"
-        ),
+        **say_chosen(describe_wishes(config.decision, limits), on, bundle.manifest.created_at.date()),
+        "chosen_on": on,
     }
     older = load_recipe(config.keep) if config.keep else None
     return Recipe(
