@@ -11,6 +11,7 @@ _WIDTH, _LEFT, _RIGHT = 720, 76, 700
 _TOP, _MIDDLE, _LOWER, _BOTTOM = 40, 220, 268, 400
 _TICKS = 4
 _LABEL_PX = 90
+_SHOWN_SHARE = 0.25  # of the defect parts; the table goes on
 
 
 def cost_svg(cost: Mapping[str, Any], language: str, is_proposal: bool = False) -> str:
@@ -24,7 +25,7 @@ def cost_svg(cost: Mapping[str, Any], language: str, is_proposal: bool = False) 
         language: Of labels and numbers.
         is_proposal: The marked rule is not in force yet.
     """
-    points, chosen = cost["points"], cost["chosen"]
+    points, chosen = _nearby(cost), cost["chosen"]
     mark = "proposed" if is_proposal else "chosen"
     n_good = cost["n_good"]
     across = Axis(0, max(1, points[-1]["escapes"]), _LEFT, _RIGHT)
@@ -48,6 +49,13 @@ def cost_svg(cost: Mapping[str, Any], language: str, is_proposal: bool = False) 
     shapes += _mark_cheapest(points, chosen, across, money, language)
     shapes += _mark_chosen(chosen, across, money, share, n_good, text(f"cost.chart.{mark}", language))
     return wrap_svg(_WIDTH, _BOTTOM + 52, text("cost.chart.title", language), shapes)
+
+
+def _nearby(cost: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the points worth looking at: rules that let a quarter of all defect parts pass are chosen by nobody."""
+    most = max(cost["n_defect"] * _SHOWN_SHARE, 2 * cost["chosen"]["escapes"])
+    shown = [point for point in cost["points"] if point["escapes"] <= most]
+    return shown if len(shown) > 1 else list(cost["points"][:2])
 
 
 def money_words(value: float, cost: Mapping[str, Any], language: str) -> str:
