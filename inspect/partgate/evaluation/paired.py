@@ -1,15 +1,15 @@
 """Two gates on the same parts, counted: exact McNemar test and the interval of the difference of two paired rates."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Self
 
+from partgate.evaluation.rates import bisect
+
 BEYOND_CHANCE = 0.05
 """A change counts as more than chance where the exact test gives a probability below this."""
-
-_STEPS = 60  # halvings of -1..1: finer than a float tells apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ def difference_interval(counts: PairedCounts, confidence: float = 0.95) -> tuple
         return -1.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     # The score falls as the assumed difference rises.
-    low = _bisect(lambda difference: _score(counts, difference) > z)
-    high = _bisect(lambda difference: _score(counts, difference) > -z)
+    low = bisect(lambda difference: _score(counts, difference) > z, -1.0)
+    high = bisect(lambda difference: _score(counts, difference) > -z, -1.0)
     return low, high
 
 
@@ -133,14 +133,6 @@ def _score(counts: PairedCounts, difference: float) -> float:
     if variance <= 0:  # only this difference is possible there
         return math.copysign(math.inf, distance) if distance else 0.0
     return distance / math.sqrt(variance)
-
-
-def _bisect(is_below: Callable[[float], bool]) -> float:
-    low, high = -1.0, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if is_below(middle) else (low, middle)
-    return (low + high) / 2
 
 
 def least_changes() -> int:

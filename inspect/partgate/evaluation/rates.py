@@ -38,7 +38,7 @@ def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     if trials == 0 or events == trials:
         return 1.0
     at_most = _at_most(events, trials)
-    return _bisect(lambda rate: at_most(rate) > 1 - confidence)
+    return bisect(lambda rate: at_most(rate) > 1 - confidence)
 
 
 def lower_bound(events: int, trials: int, confidence: float = 0.95) -> float:
@@ -52,7 +52,7 @@ def lower_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     if events == 0:
         return 0.0
     at_most = _at_most(events - 1, trials)
-    return _bisect(lambda rate: 1 - at_most(rate) < 1 - confidence)
+    return bisect(lambda rate: 1 - at_most(rate) < 1 - confidence)
 
 
 def _check_counts(events: int, trials: int) -> None:
@@ -60,8 +60,14 @@ def _check_counts(events: int, trials: int) -> None:
         raise ValueError(f"counts must satisfy 0 <= events <= trials, got {events} of {trials}")
 
 
-def _bisect(is_below: Callable[[float], bool]) -> float:
-    low, high = 0.0, 1.0
+def bisect(is_below: Callable[[float], bool], low: float = 0.0, high: float = 1.0) -> float:
+    """Return where a claim that holds from ``low`` on stops to hold, as closely as floats can tell.
+
+    Args:
+        is_below: True up to the value that is looked for.
+        low: Where the search begins.
+        high: Where it ends.
+    """
     for _ in range(_STEPS):
         middle = (low + high) / 2
         if not low < middle < high:
