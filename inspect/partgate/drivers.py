@@ -43,6 +43,7 @@ DRIVERS: tuple[DriverEntry, ...] = (
         ("pymodbus",),
         "pip install partgate",
     ),
+    DriverEntry("controller", "tcp", "partgate.controllers.tcp", "TcpControllerConfig"),
 )
 
 

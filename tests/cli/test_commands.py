@@ -278,7 +278,7 @@ def test_doctor_tells_the_machine_and_is_able(tmp_path: Path):
     assert found["able"]
     assert found["ms_per_part"] > 0
     assert {backbone["name"] for backbone in found["backbones"] if backbone["present"]} >= {"efficientnet_lite0"}
-    assert {driver["kind"] for driver in found["drivers"]} == {"folder", "usb", "memory", "modbus"}
+    assert {driver["kind"] for driver in found["drivers"]} == {"folder", "usb", "memory", "modbus", "tcp"}
 
 
 def test_doctor_that_finds_a_recipe_without_its_bundle_is_not_able(trained: tuple[Path, Path], tmp_path: Path):

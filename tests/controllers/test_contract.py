@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import State, StationWords
 from partgate.controllers.memory import MemoryControllerConfig
 from partgate.controllers.modbus import ModbusControllerConfig
+from partgate.controllers.tcp import TcpControllerConfig
 from partgate.drivers import driver_kinds
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
@@ -27,6 +31,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
@@ -57,9 +66,52 @@ def libmodbus(folder: Path) -> Iterator[ControllerConfig]:
         server.kill()
 
 
+@contextmanager
+def robot_that_listens(_: Path) -> Iterator[ControllerConfig]:
+    with run_robot("server") as port:
+        yield TcpControllerConfig(kind="tcp", role="client", host="127.0.0.1", port=port)
+
+
+@contextmanager
+def robot_that_connects(_: Path) -> Iterator[ControllerConfig]:
+    with run_robot("client") as port:
+        yield TcpControllerConfig(kind="tcp", role="server", port=port, connect_within_s=5)
+
+
+@contextmanager
+def run_robot(role: str) -> Iterator[int]:
+    """A robot's program on plain sockets, in a process of its own."""
+    port, program = free_port(), Path(__file__).with_name("robot.py")
+    with subprocess.Popen([sys.executable, program, role, str(port)], stdout=subprocess.PIPE, text=True) as robot:
+        assert robot.stdout is not None
+        assert robot.stdout.readline() == "up\n"
+        yield port
+        robot.kill()
+
+
+@contextmanager
+def netcat(folder: Path) -> Iterator[ControllerConfig]:
+    """The guide's lines for a shell, as they stand there but for the port."""
+    if shutil.which("nc") is None or shutil.which("sed") is None:
+        if os.environ.get("CI"):
+            pytest.fail("netcat-openbsd is missing; .ci/run installs it")
+        pytest.skip("needs nc and sed (apt-get install netcat-openbsd)")
+    guide = Path(__file__).parents[2].joinpath("docs/guides/tcp.md").read_text(encoding="utf-8")
+    port, script = free_port(), guide.split("```sh\n")[1].split("```")[0]
+    assert "5025" in script
+    with subprocess.Popen(["sh", "-c", script.replace("5025", str(port))], cwd=folder, start_new_session=True) as shell:
+        deadline = time.monotonic() + 10
+        while not listens(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield TcpControllerConfig(kind="tcp", role="client", host="127.0.0.1", port=port)
+        os.killpg(shell.pid, signal.SIGKILL)
+
+
 COUNTERPARTS = {
     "memory": [memory],
     "modbus": [simulated_plc, libmodbus],
+    "tcp": [robot_that_listens, robot_that_connects, netcat],
 }
 CASES = [(kind, counterpart) for kind, counterparts in COUNTERPARTS.items() for counterpart in counterparts]
 
