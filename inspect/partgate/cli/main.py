@@ -17,6 +17,7 @@ from partgate.cli.doctor import doctor
 from partgate.cli.msa import msa
 from partgate.cli.payback import payback
 from partgate.cli.plan import plan
+from partgate.cli.recipe import app as recipe_app
 from partgate.errors import PartgateError
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.command()(doctor)
 app.command()(backbones.backbones)
 data.app.command()(preview.preview)
 app.add_typer(data.app, name="data")
+app.add_typer(recipe_app, name="recipe")
 app.add_typer(records.app, name="records")
 app.add_typer(simulate.app, name="simulate")
 

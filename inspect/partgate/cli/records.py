@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from partgate.errors import RecordError
 
 _MOST_SHOWN = 20
 
-app = typer.Typer(help="What a station remembers: list, export, verify.", no_args_is_help=True)
+app = typer.Typer(help="What a station remembers: list, export, verify, audit, reconcile.", no_args_is_help=True)
 
 _Folder = Annotated[Path, typer.Argument(help="Records folder of a station file.")]
 
@@ -72,15 +73,74 @@ def export(
 
 
 @app.command()
-def verify(folder: _Folder) -> None:
+def verify(
+    folder: _Folder,
+    until: Annotated[
+        list[str] | None, typer.Option(help="A hash noted earlier; it must still be there. May be given twice.")
+    ] = None,
+) -> None:
     """Prove that records are whole: no row changed or gone, every trigger accounted for, every picture there."""
     from partgate.records.verify import verify_records
 
-    found = verify_records(folder)
+    noted = until or []
+    for digest in noted:
+        if not re.fullmatch("[0-9a-fA-F]{64}", digest):
+            raise RecordError(f"--until: must be the 64 digits that 'records verify' printed, got '{digest}'")
+    found = verify_records(folder, noted)
     print(
-        f"{found.records} records: {found.results} results, {found.misses} declared misses, {found.pictures} pictures"
+        f"{found.records} records: {found.results} results, {found.misses} declared misses, {found.pictures} pictures; "
+        f"{found.audit_rows} rows in the audit log"
     )
     if found.problems:
         more = [f"... and {len(found.problems) - _MOST_SHOWN} more"] if len(found.problems) > _MOST_SHOWN else []
         raise RecordError("\n".join([*found.problems[:_MOST_SHOWN], *more]))
     print("whole: no record was changed or removed, every trigger is accounted for")
+    print(f"last record    {found.last_record}\nlast audit row {found.last_audit}")
+    print("note these two elsewhere: given back by --until, they show an end that was cut off or a file replaced")
+
+
+@app.command()
+def audit(
+    folder: _Folder,
+    station: Annotated[str | None, typer.Option(help="Only of this station.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show when stations ran, with which recipe, rule and model, and what was changed in between."""
+    from partgate.records.audit import audit_line, content_of
+    from partgate.records.store import read_audit
+
+    rows = read_audit(folder, station)
+    if as_json:
+        print(json.dumps([{**row, "content": content_of(row)} for row in rows], indent=1, ensure_ascii=False))
+        return
+    for row in rows:
+        print(audit_line(row))
+    if not rows:
+        print("no start of a station is on record")
+
+
+@app.command()
+def reconcile(
+    folder: _Folder,
+    shift_start: Annotated[str, typer.Option(help="When a shift begins, on the wall.")] = "06:00",
+    shift_hours: Annotated[int, typer.Option(help="Length of a shift; must divide the day.")] = 8,
+    begins: Annotated[str | None, typer.Option("--from", help="One span instead, like '2026-11-23 06:00'.")] = None,
+    ends: Annotated[str | None, typer.Option("--to", help="End of the span, not included.")] = None,
+    zone: Annotated[str, typer.Option(help="Time zone of the wall, like Europe/Berlin.")] = "UTC",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Prove per shift that triggers = results + declared misses; exit code 1 where it does not add up."""
+    from partgate.records.reconcile import choose_bounds, read_zone, reconcile, shift_lines
+    from partgate.records.store import read_records
+
+    wall = read_zone(zone)
+    rows = read_records(folder)
+    shifts = reconcile(rows, choose_bounds(rows, wall, (shift_start, shift_hours), (begins, ends)))
+    if as_json:
+        print(json.dumps({"zone": zone, "shifts": [shift.as_dict() for shift in shifts]}, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(shift_lines(shifts, wall)) if shifts else "no records in this time")
+    problems = [problem for shift in shifts for problem in shift.problems]
+    if problems:
+        more = [f"... and {len(problems) - _MOST_SHOWN} more"] if len(problems) > _MOST_SHOWN else []
+        raise RecordError("\n".join(["triggers and records do not add up:", *problems[:_MOST_SHOWN], *more]))

@@ -12,14 +12,15 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from partgate.configfile import write_atomically
 from partgate.errors import RecordError
 from partgate.imaging import encode_jpeg
 from partgate.parts import Record, Verdict
-from partgate.records.schema import FIRST_LINK, SCHEMA_VERSION, about, metadata, records, row_digest
+from partgate.records.audit import AuditEvent, write_event
+from partgate.records.schema import FIRST_LINK, SCHEMA_VERSION, audit, bring_up, records, row_digest, schema_version
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _BUSY_S = 5.0
 
 
 def open_database(folder: Path, *, create: bool = False) -> Engine:
-    """Return the database of a records folder.
+    """Return the database of a records folder, brought up to the present schema.
 
     Args:
         folder: Holds ``records.sqlite``.
@@ -53,18 +54,21 @@ def open_database(folder: Path, *, create: bool = False) -> Engine:
         if create:
             event.listen(engine, "begin", _lock_for_writing)
         with engine.begin() as connection:
-            metadata.create_all(connection)
-            found = connection.scalar(select(about.c.value).where(about.c.key == "schema"))
-            if found is None:
-                connection.execute(insert(about).values(key="schema", value=str(SCHEMA_VERSION)))
-            elif int(found) > SCHEMA_VERSION:
-                raise RecordError(f"{path}: schema {found} was written by a newer partgate; update partgate on this PC")
+            if create:
+                bring_up(connection)
+            is_older = schema_version(connection) < SCHEMA_VERSION
+        if is_older:  # one who only reads brings it up as the station would, held for writing
+            open_database(folder, create=True).dispose()
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from None
     except (OSError, SQLAlchemyError) as error:
         raise RecordError(f"{path}: cannot be opened: {_cause(error)}; is the disk full or read-only?") from error
     return engine
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: object) -> None:
+    # A flipped byte may leave text that is no UTF-8: it is shown escaped, so that its row can be named.
+    connection.text_factory = lambda content: content.decode("utf-8", "backslashreplace")
     connection.isolation_level = None  # transactions begin where SQLAlchemy says so, not where the driver guesses
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # a record that was written survives a power cut
@@ -93,7 +97,7 @@ class RecordStore:
         self.taken = self.written = 0  # records given, records on disk
         self._error: str | None = None
         self._keep_pictures = keep_pictures
-        self._queue: queue.Queue[Record | None] = queue.Queue()
+        self._queue: queue.Queue[Record | AuditEvent | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._engine: Engine | None = None
         self._closing = threading.Event()
@@ -140,6 +144,11 @@ class RecordStore:
         self.taken += 1
         self._queue.put(record)
 
+    def note(self, event: AuditEvent) -> None:
+        """Take a line for the audit log, written in order with the records; returns at once."""
+        self.taken += 1
+        self._queue.put(event)
+
     def last_trigger(self, station: str) -> tuple[int, int] | None:
         """Return boot and sequence of the station's newest record; ``None`` where there is none.
 
@@ -162,15 +171,19 @@ class RecordStore:
 
     def _write_all(self) -> None:
         is_last_try = False
-        while (record := self._queue.get()) is not None:
-            while not self._try_to_write(record):
+        while (entry := self._queue.get()) is not None:
+            while not self._try_to_write(entry):
                 if is_last_try:
                     return
                 is_last_try = self._closing.wait(_RETRY_S)
 
-    def _try_to_write(self, record: Record) -> bool:
+    def _try_to_write(self, entry: Record | AuditEvent) -> bool:
         try:
-            self._write(record)
+            if isinstance(entry, Record):
+                self._write(entry)
+            else:
+                with self._connect() as connection:
+                    write_event(connection, entry)
         except Exception as error:  # whatever it is, the loop must hear of it: a silent writer would let parts pass
             if self._error is None:
                 is_expected = isinstance(error, OSError | SQLAlchemyError)
@@ -253,10 +266,23 @@ def read_records(folder: Path, station: str | None = None, last: int | None = No
     Raises:
         RecordError: If there are none or they cannot be read.
     """
+    return _read(folder, records, station, last)
+
+
+def read_audit(folder: Path, station: str | None = None) -> list[dict[str, Any]]:
+    """Return the audit log as it was written, oldest first.
+
+    Raises:
+        RecordError: If there are no records or they cannot be read.
+    """
+    return _read(folder, audit, station, None)
+
+
+def _read(folder: Path, table: Table, station: str | None, last: int | None) -> list[dict[str, Any]]:
     engine = open_database(folder)
-    statement = select(records).order_by(records.c.id.desc())
+    statement = select(table).order_by(table.c.id.desc())
     if station is not None:
-        statement = statement.where(records.c.station == station)
+        statement = statement.where(table.c.station == station)
     if last is not None:
         statement = statement.limit(last)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from partgate.inference.inspector import Inspector
+from partgate.records.audit import start_event, stop_event
 from partgate.records.store import RecordStore
 from partgate.station.account import StationFacts, Summary
 from partgate.station.config import StationConfig
@@ -61,10 +62,32 @@ def run_station(
                 config.name, inspector.bundle.id, engine_p99_s, config.trigger_age_ms / 1000, config.shadow
             )
             station = Station(facts, config.controller.open(), camera, inspector, store)
-            summary = station.run(parts, stop_event, linger_s)
+            with _on_the_audit_log(config, inspector, store, station.summary, stop_event):
+                summary = station.run(parts, stop_event, linger_s)
     finally:
         camera.close()
     return RunResult(summary, config.records.folder)
+
+
+@contextmanager
+def _on_the_audit_log(
+    config: StationConfig, inspector: Inspector, store: RecordStore, summary: Summary, stop: threading.Event
+) -> Iterator[None]:
+    """Note what the station starts with, and how it ended; one that is killed leaves a start without a stop."""
+    store.note(
+        start_event(
+            config.name, inspector.recipe, inspector.recipe_sha256, inspector.bundle.id, config, config.records.folder
+        )
+    )
+    try:
+        yield
+        why = "asked to stop" if stop.is_set() else "all parts taken"
+    except BaseException as error:
+        why = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        counts = {"triggers": summary.triggers, "results": summary.results, "misses": summary.misses}
+        store.note(stop_event(config.name, why, counts))
 
 
 def _warn_if_slow(engine_p99_s: float, config: StationConfig) -> None:

@@ -1,0 +1,195 @@
+"""The audit log: who ran what by which rule since when; each row carries the digest of the row before."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, insert, select
+
+import partgate
+from partgate.errors import RecordError
+from partgate.recipe import Recipe
+from partgate.records.schema import FIRST_LINK, audit, audit_digest, canonical_json, records
+
+Kind = Literal["start", "stop", "no_stop", "change"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One start or stop of a station, as it is put on the audit log."""
+
+    station: str
+    kind: Literal["start", "stop"]
+    content: Mapping[str, Any]  # plain values, as JSON holds them
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def start_event(
+    station: str, recipe: Recipe, recipe_sha256: str, bundle_id: str, settings: BaseModel, records_folder: Path
+) -> AuditEvent:
+    """Return what a station runs with from now on.
+
+    Args:
+        station: Its name.
+        recipe: What it inspects, with the rule.
+        recipe_sha256: Of the recipe file's bytes.
+        bundle_id: Of the model.
+        settings: The station file; a secret in it stands as asterisks.
+        records_folder: Paths are kept as seen from here: a station that is moved as a whole has not changed.
+    """
+    limits = recipe.decision.model_dump(mode="json", include={"recheck_from", "reject_from", "set_by", "set_at", "why"})
+    product = recipe.model_dump(mode="json", exclude={"bundle", "decision"})
+    values = _plain(settings.model_dump(), records_folder)
+    content = {
+        "partgate": partgate.__version__,
+        "recipe": {**product, "sha256": recipe_sha256},
+        "rule": limits,
+        "model": bundle_id,
+        "settings_sha256": hashlib.sha256(canonical_json(values).encode("utf-8", "backslashreplace")).hexdigest(),
+        "settings": values,
+    }
+    return AuditEvent(station, "start", content)
+
+
+def _plain(value: Any, folder: Path) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, folder) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, folder) for inner in value]
+    if isinstance(value, Path):
+        try:
+            return Path(os.path.relpath(value, folder)).as_posix()
+        except ValueError:  # on another drive of Windows
+            return value.resolve().as_posix()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def stop_event(station: str, why: str, counts: Mapping[str, int]) -> AuditEvent:
+    """Return how a run ended: why, and what was counted in it."""
+    return AuditEvent(station, "stop", {"why": why, **counts})
+
+
+def write_event(connection: Connection, event: AuditEvent) -> None:
+    """Put an event on the log, with what it tells about the start before: a missing stop, and every change.
+
+    All rows of one event are written in the caller's transaction: a crash leaves all of them or none.
+
+    Args:
+        connection: In a transaction that holds the database for writing.
+        event: Start or stop.
+    """
+    before = _newest(connection, event.station, ("start", "stop"))
+    last_start = _newest(connection, event.station, ("start",))
+    if event.kind == "start" and before is not None and before["kind"] == "start":
+        _append(connection, event, "no_stop", {"start": before["id"], "at": before["at"]})
+    _append(connection, event, event.kind, event.content)
+    if event.kind == "start" and last_start is not None:
+        for key, was, now in _changes_since(last_start, event):
+            _append(connection, event, "change", {"what": key, "was": was, "is": now})
+
+
+def _changes_since(last_start: Mapping[str, Any], event: AuditEvent) -> list[tuple[str, Any, Any]]:
+    try:
+        before = content_of(last_start)
+    except RecordError:  # a row that was tampered with is for verify to name; the station starts all the same
+        return [("start before", f"audit row {last_start['id']} cannot be read", None)]
+    return find_changes(before, event.content)
+
+
+def _newest(connection: Connection, station: str, kinds: tuple[Kind, ...]) -> Mapping[str, Any] | None:
+    statement = select(audit).where(audit.c.station == station, audit.c.kind.in_(kinds))
+    row = connection.execute(statement.order_by(audit.c.id.desc()).limit(1)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def _append(connection: Connection, event: AuditEvent, kind: Kind, content: Mapping[str, Any]) -> None:
+    last = connection.execute(select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)).first()
+    record_digest = connection.scalar(select(records.c.digest).order_by(records.c.id.desc()).limit(1))
+    row = {
+        "id": last.id + 1 if last else 1,
+        "at": event.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "station": _text(event.station),
+        "kind": kind,
+        "content": _text(canonical_json(content)),
+        "record_digest": record_digest or FIRST_LINK,
+        "previous": last.digest if last else FIRST_LINK,
+    }
+    connection.execute(insert(audit).values(row | {"digest": audit_digest(row)}))
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()  # a file name may hold bytes that are no text
+
+
+def find_changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return each value that differs between two starts: its place, what it was, what it is.
+
+    Example:
+        >>> find_changes({"rule": {"reject_from": 0.5, "why": None}}, {"rule": {"reject_from": 0.4, "why": None}})
+        [('rule.reject_from', 0.5, 0.4)]
+    """
+    before, after = _flat(was), _flat(now)
+    return [
+        (key, before.get(key), after.get(key))
+        for key in sorted(before.keys() | after.keys())
+        if canonical_json(before.get(key)) != canonical_json(after.get(key))
+    ]
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def content_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row of the log says.
+
+    Raises:
+        RecordError: If it was damaged.
+    """
+    try:
+        content = json.loads(row["content"])
+    except (TypeError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise RecordError(f"audit row {row['id']}: was changed after it was written; run 'partgate records verify'")
+    return content
+
+
+def audit_line(row: Mapping[str, Any]) -> str:
+    """Return a row of the log as one line for people.
+
+    Raises:
+        RecordError: If it was damaged.
+    """
+    content, head = content_of(row), f"{row['id']:>5} {row['at'][:23]} {row['station']}:"
+    match row["kind"]:
+        case "start":
+            recipe, rule = content["recipe"], content["rule"]
+            by = f"set by {rule['set_by']} at {rule['set_at']}: {rule['why']}" if rule["set_by"] else "set by training"
+            limits = f"recheck from {rule['recheck_from']}, reject from {rule['reject_from']} ({by})"
+            return (
+                f"{head} start of partgate {content['partgate']}, recipe '{recipe['name']}' {recipe['sha256'][:12]}, "
+                f"{limits}, model {content['model'][:12]}, settings {content['settings_sha256'][:12]}"
+            )
+        case "stop":
+            return (
+                f"{head} stop, {content['why']}: triggers {content['triggers']}, results {content['results']}, "
+                f"declared misses {content['misses']}"
+            )
+        case "no_stop":
+            return f"{head} the start of row {content['start']} has no stop: killed, or the power failed"
+        case "change":
+            return f"{head} changed: {content['what']} was {json.dumps(content['was'], ensure_ascii=False)}, " + (
+                f"is {json.dumps(content['is'], ensure_ascii=False)}"
+            )
+        case other:
+            return f"{head} {other}"
