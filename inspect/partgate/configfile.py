@@ -25,6 +25,8 @@ from pydantic_core.core_schema import ErrorType
 from partgate.errors import ConfigError, DataError
 
 _KNOWN_ERROR_TYPES = frozenset(get_args(ErrorType))
+SECRET = "secret"
+"""Type of a problem whose value is not repeated: it may be a password."""
 # Where pydantic names Python classes.
 _PLAIN_WORDS = {"path_type": "must be a path", "model_type": "must hold keys and values"}
 
@@ -189,7 +191,7 @@ def _sentence(source: str, problem: Mapping[str, Any]) -> str:
     message = _PLAIN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]
     value = problem["input"]
-    if isinstance(value, dict) or ", got " in message:
+    if isinstance(value, dict) or ", got " in message or problem["type"] == SECRET:
         return f"{where}: {message}"
     return f"{where}: {message}, got {'nothing' if value is None else repr(value)}"
 

@@ -36,6 +36,18 @@ class Reason(IntEnum):
     NOT_READY = 10
 
 
+class StationState(IntEnum):
+    """What a station is doing, with the names of OPC 40100-1; the numbers are bits 10 to 12 of the state word."""
+
+    PREOPERATIONAL = 0  # not running, or going offline
+    HALTED = 1  # stopped by a person or a rule; takes no part until it is released
+    ERROR = 2  # a fault is in force that keeps it from taking parts
+    INITIALIZED = 3  # running, but the controller does not ask for parts
+    READY = 4  # takes the next trigger
+    SINGLE_EXECUTION = 5  # judges a part, or waits for its acknowledge
+    CONTINUOUS_EXECUTION = 6  # judges without a trigger for each part
+
+
 class Fault(IntEnum):
     """What is wrong with the station; the numbers are those on the wire."""
 
@@ -131,4 +143,31 @@ class Record:
     lot: str | None = None
     latency_ms: float | None = None  # trigger seen -> result written
     acknowledged: bool = False
+    recipe_sha256: str | None = None  # of the recipe's file
+    result_at: datetime | None = None  # UTC, when the result was written
+    grab_ms: float | None = None  # trigger seen -> picture in hand
+    judge_ms: float | None = None  # picture in hand -> verdict
+    write_ms: float | None = None  # verdict -> result written
+    camera: str | None = None  # that took the picture the verdict rests on
+    captured_at: datetime | None = None  # UTC, of that picture
     image: Image | None = field(default=None, compare=False)
+    more_frames: tuple[Frame, ...] = field(default=(), compare=False)  # of further cameras
+
+
+@dataclass(frozen=True, slots=True)
+class StationStatus:
+    """What a station says of itself to whoever looks on: never a sort signal."""
+
+    station: str
+    at: datetime  # UTC
+    state: StationState
+    fault: Fault
+    trigger_ready: bool
+    is_shadow: bool
+    recipe: str
+    recipe_number: int
+    warnings: tuple[str, ...] = ()
+    problem: str | None = None  # why no part is taken, in words
+    triggers: int = 0  # since the station was started
+    results: int = 0
+    misses: int = 0

@@ -13,7 +13,7 @@ from partgate.controllers.block import (
     encode_station_block,
     sequences_between,
 )
-from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
+from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
 
 OWN = StationWords(5, State.ONLINE | State.RECIPE_READY, Fault.NO_ACKNOWLEDGE, 3)
 
@@ -47,13 +47,19 @@ def test_good_without_a_lane_and_reject_with_one_are_never_encoded(verdict, lane
         encode_station_block(make_result(verdict=verdict, lane=lane), OWN)
 
 
+def test_bits_10_to_12_of_the_state_word_name_the_state_of_opc_40100():
+    words = StationWords(1, State.ONLINE | State.WARNING, Fault.NONE, 1, StationState.CONTINUOUS_EXECUTION)
+
+    assert encode_station_block(None, words)[8] == 0b1 + 0b10_0000_0000 + (6 << 10)
+
+
 def test_controller_block_is_read_with_part_id_and_lot():
     words = [9, 17, 16, 0b1001, 2, 200, 4] + [0] * 9 + [0x4142, 0x3100] + [0] * 14 + [0x4C37] + [0] * 7
 
     found = decode_controller_block(words)
 
     assert (found.heartbeat, found.trigger_sequence, found.acknowledged) == (9, 17, 16)
-    assert found.command == Command.ENABLE
+    assert found.command == Command.ENABLE | Command.REJECT_NOT_CONFIRMED
     assert (found.recipe, found.window_ms, found.boot) == (2, 200, 4)
     assert (found.part_id, found.lot) == ("AB1", "L7")
 

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -174,8 +175,13 @@ def test_full_or_closed_disk_leaves_nothing_behind(
     assert f"cannot be written: {os.strerror(error)}" in message
 
 
-def test_folder_that_takes_no_new_one_is_told(packed: Path):
-    assert "cannot be made" in refused(packed, Path("/proc/line3"))
+def test_folder_that_takes_no_new_one_is_told(packed: Path, place: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", fail)
+
+    assert f"{place}: cannot be made: Read-only file system" in refused(packed, place)
 
 
 def test_failed_change_puts_the_earlier_recipe_back(

@@ -189,9 +189,18 @@ def test_part_that_is_not_the_listed_one_is_refused(tmp_path: Path, whole: bytes
     )
 
 
-@pytest.mark.parametrize("facts", [{"parts": {}}, {"packed_by": "\x1b[2J"}, {"bundle_id": "short"}, {"more": 1}])
-def test_facts_that_are_none_are_refused(tmp_path: Path, whole: bytes, facts: dict[str, object]):
-    refused(tmp_path, reseal(whole, **facts))
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"parts": {}}, "holds 'recipe.yaml', which its list does not name"),
+        ({"packed_by": "\x1b[2J"}, "packed_by"),
+        ({"bundle_id": "short"}, "bundle_id"),
+        ({"more": 1}, "more"),
+    ],
+    ids=["no-parts", "control-codes", "short-id", "unknown"],
+)
+def test_facts_that_are_none_are_refused(tmp_path: Path, whole: bytes, facts: dict[str, object], says: str):
+    assert says in refused(tmp_path, reseal(whole, **facts))
 
 
 def forged(*entries: tuple[zipfile.ZipInfo | str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:

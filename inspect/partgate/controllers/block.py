@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 
-from partgate.parts import Fault, Result
+from partgate.parts import Fault, Result, StationState
 
 STATION_WORDS = 11  # offsets 0..10
 CONTROLLER_OFFSET = 16
@@ -16,11 +16,13 @@ CONTROLLER_WORDS = 40  # offsets 16..55
 STATE_OFFSET = 8  # state, fault, recipe: 8..10
 LAST_SEQUENCE = 65535
 _CHECK_START = 42330
+_STATION_STATE_BIT = 10
+KNOWN_COMMANDS = 0b111111
 _PART_ID, _LOT = slice(16, 32), slice(32, 40)  # from offset 16
 
 
 class State(IntFlag):
-    """Bits of the state word."""
+    """Bits 0 to 9 of the state word; bits 10 to 12 hold the number of the ``StationState``."""
 
     ONLINE = 1 << 0
     TRIGGER_READY = 1 << 1
@@ -40,6 +42,9 @@ class Command(IntFlag):
     ENABLE = 1 << 0
     CLEAR_FAULT = 1 << 1
     CHANGE_RECIPE = 1 << 2
+    REJECT_NOT_CONFIRMED = 1 << 3  # the sensor behind the ejector did not see the part
+    BIN_FULL = 1 << 4
+    AIR_LOW = 1 << 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class StationWords:
     state: State
     fault: Fault
     recipe: int
+    station_state: StationState = StationState.PREOPERATIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def encode_station_block(result: Result | None, words: StationWords) -> list[int
     Raises:
         ValueError: If a GOOD names lane 0 or a REJECT another lane: no such block may reach a controller.
     """
-    own = [int(words.state), int(words.fault), words.recipe]
+    own = [int(words.state) | int(words.station_state) << _STATION_STATE_BIT, int(words.fault), words.recipe]
     if result is None:
         return [words.heartbeat, 0, 0, 0, 0, 0, 0, check_word(0, 0, 0, 0, 0, 0), *own]
     verdict, reason = result.decision.verdict, result.decision.reason
@@ -107,7 +113,7 @@ def decode_controller_block(words: Sequence[int]) -> ControllerWords:
         raise ValueError(f"the controller's block has at least 7 words, got {len(words)}")
     heartbeat, trigger, acknowledged, command, recipe, window, boot = words[:7]
     return ControllerWords(
-        heartbeat, trigger, acknowledged, Command(command & 0b111), recipe, window, boot,
+        heartbeat, trigger, acknowledged, Command(command & KNOWN_COMMANDS), recipe, window, boot,
         _text(words[_PART_ID]), _text(words[_LOT]),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from partgate.controllers.base import ControllerConfig
-from partgate.controllers.block import Command, ControllerWords, StationWords, encode_station_block
+from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords, StationWords, encode_station_block
 from partgate.errors import ControllerError
 from partgate.parts import Result
 
@@ -249,7 +249,7 @@ def decode_answer(line: bytes, asked: int) -> ControllerWords:
     if word["ASK"] != asked:
         raise ValueError(f"answered ASK {word['ASK']}, must be {asked}: each line repeats the ASK that it answers")
     return ControllerWords(
-        word["PLC_HB"], word["TRIG_SEQ"], word["ACK_SEQ"], Command(word["CMD"] & 0b111), word["RECIPE"],
+        word["PLC_HB"], word["TRIG_SEQ"], word["ACK_SEQ"], Command(word["CMD"] & KNOWN_COMMANDS), word["RECIPE"],
         word["WINDOW_MS"], word["PLC_BOOT"], _text(content, "PART_ID"), _text(content, "LOT"),
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Results and state for whoever looks on: never the sort signal."""
