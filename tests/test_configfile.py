@@ -21,6 +21,7 @@ from partgate.configfile import (
     read_yaml,
     write_atomically,
 )
+from partgate.drivers import driver_kinds
 from partgate.errors import ConfigError
 from partgate.recipe import Recipe
 from partgate.station.config import StationConfig
@@ -112,7 +113,7 @@ def test_nested_driver_settings_keep_their_path_and_suggest_their_own_keys() -> 
             "recipe": "cover.yaml",
             "camera": {"kind": "folder", "foldr": "pictures", "seed": -1},
             "controller": {"kind": "modbus", "host": "192.0.2.7", "port": 70000, "prt": 1},
-            "records": {"folder": 7, "keep_pictures": "some"},
+            "records": {"folder": 7, "pictures": {"keep": "some"}},
             "treads": 2,
         },
         StationConfig,
@@ -125,7 +126,7 @@ def test_nested_driver_settings_keep_their_path_and_suggest_their_own_keys() -> 
         "lamp.yaml: controller.port: input should be less than or equal to 65535, got 70000",
         "lamp.yaml: controller.prt is not a known key; did you mean 'port'?",
         "lamp.yaml: records.folder: must be a path, got 7",
-        "lamp.yaml: records.keep_pictures: input should be 'all', 'not_good' or 'none', got 'some'",
+        "lamp.yaml: records.pictures.keep: input should be 'all', 'not_good' or 'none', got 'some'",
         "lamp.yaml: treads is not a known key; did you mean 'threads'?",
     )
 
@@ -137,7 +138,8 @@ def test_unknown_driver_kind_names_the_nearest_and_hides_no_other_problem() -> N
 
     assert problems == (
         "lamp.yaml: camera: unknown kind 'ubs'; known kinds: folder, usb; did you mean 'usb'?",
-        "lamp.yaml: controller: must hold kind and its settings; known kinds: memory, modbus, tcp, got 'modbus'",
+        "lamp.yaml: controller: must hold kind and its settings; "
+        f"known kinds: {', '.join(driver_kinds('controller'))}, got 'modbus'",
         "lamp.yaml: records: is missing",
     )
 

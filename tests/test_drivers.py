@@ -10,8 +10,9 @@ from partgate.cameras.base import CameraConfig
 from partgate.controllers.base import ControllerConfig
 from partgate.drivers import DRIVERS, DriverEntry, driver_config_class, driver_kinds
 from partgate.errors import ConfigError
+from partgate.publish.base import PublisherConfig
 
-FAMILIES = {"camera": CameraConfig, "controller": ControllerConfig}
+FAMILIES = {"camera": CameraConfig, "controller": ControllerConfig, "publisher": PublisherConfig}
 every_driver = pytest.mark.parametrize("entry", DRIVERS, ids=lambda entry: f"{entry.family}-{entry.kind}")
 
 

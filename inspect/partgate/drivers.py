@@ -18,7 +18,7 @@ from partgate.errors import ConfigError
 class DriverEntry:
     """Where a driver lives and what it needs."""
 
-    family: str  # "camera" or "controller"
+    family: str  # "camera", "controller" or "publisher"
     kind: str
     module: str
     config_class: str
@@ -44,6 +44,52 @@ DRIVERS: tuple[DriverEntry, ...] = (
         "pip install partgate",
     ),
     DriverEntry("controller", "tcp", "partgate.controllers.tcp", "TcpControllerConfig"),
+    DriverEntry("controller", "tcp_text", "partgate.controllers.tcp_text", "TcpTextControllerConfig"),
+    DriverEntry(
+        "controller",
+        "serial",
+        "partgate.controllers.serial",
+        "SerialControllerConfig",
+        ("serial",),
+        'pip install "partgate[serial]"',
+    ),
+    DriverEntry(
+        "controller",
+        "digital",
+        "partgate.controllers.digital",
+        "DigitalControllerConfig",
+        ("gpiod",),
+        'pip install "partgate[digital]"',
+    ),
+    DriverEntry(
+        "controller", "opcua", "partgate.controllers.opcua", "OpcuaControllerConfig", ("asyncua",),
+        'pip install "partgate[opcua]"',
+    ),
+    DriverEntry(
+        "controller", "opcua_server", "partgate.controllers.opcua_server", "OpcuaServerControllerConfig", ("asyncua",),
+        'pip install "partgate[opcua]"',
+    ),
+    DriverEntry("controller", "modbus_server", "partgate.controllers.modbus_server", "ModbusServerControllerConfig"),
+    DriverEntry(
+        "controller",
+        "s7",
+        "partgate.controllers.s7",
+        "S7ControllerConfig",
+        ("snap7",),
+        'pip install "partgate[s7]"',
+    ),
+    DriverEntry(
+        "controller",
+        "ethernetip",
+        "partgate.controllers.ethernetip",
+        "EthernetIpControllerConfig",
+        ("pylogix",),
+        'pip install "partgate[ethernetip]"',
+    ),
+    DriverEntry(
+        "publisher", "mqtt", "partgate.publish.mqtt", "MqttConfig", ("paho",), "pip install 'partgate[mqtt]'"
+    ),
+    DriverEntry("publisher", "webhook", "partgate.publish.webhook", "WebhookConfig"),
 )
 
 

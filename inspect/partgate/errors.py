@@ -10,7 +10,8 @@
     │   └── CameraLostError       the device is gone and must be opened again
     │       └── CameraEndedError  the source has come to its end; opening it again would repeat it
     ├── ControllerError           no PLC, no answer, an answer that refuses
-    └── RecordError               records cannot be written or do not hold together
+    ├── RecordError               records cannot be written or do not hold together
+    └── PublishError              results or state did not reach whoever looks on; sorting goes on
 
 Anything else is a bug and keeps its traceback.
 """
@@ -68,3 +69,16 @@ class ControllerError(PartgateError):
 
 class RecordError(PartgateError):
     """Records cannot be written, read or trusted."""
+
+
+class PublishError(PartgateError):
+    """A message did not reach whoever looks on; sorting goes on.
+
+    Attributes:
+        is_refused: Nothing changes until a person does something (password, certificate): a next attempt can wait.
+        drops_message: The receiver will never take this message; it is not to be repeated.
+    """
+
+    def __init__(self, problem: str, *, is_refused: bool = False, drops_message: bool = False) -> None:
+        super().__init__(problem)
+        self.is_refused, self.drops_message = is_refused, drops_message

@@ -15,7 +15,7 @@ from partgate.inference.engine import OnnxEngine
 from partgate.inference.inspector import Inspector
 from partgate.parts import Image, Reason, Verdict
 from partgate.picture_check import PictureLimits
-from partgate.station.run import measure_engine
+from partgate.station.opening import measure_engine
 
 MakeRun = Callable[..., Path]
 REGIONS = {"left": (0, 0, 60, 60), "middle": (70, 0, 130, 60), "right": (140, 0, 200, 60)}

@@ -162,8 +162,8 @@ def start_rule() -> Limits:
         (["DELETE FROM audit WHERE id = 2"], "audit row 3: does not follow the audit row before it"),
         (["DELETE FROM audit WHERE id = 1"], "audit row 2: does not follow the audit row before it"),
         (
-            ["INSERT INTO audit SELECT 5, at, station, kind, content, record_digest, previous, digest FROM audit "
-             "WHERE id = 4"],
+            ["INSERT INTO audit SELECT 5, at, station, kind, content, record_digest, previous, digest, record, entry "
+             "FROM audit WHERE id = 4"],
             "audit row 5: does not follow",
         ),
         (
@@ -259,10 +259,12 @@ def test_event_that_could_be_written_only_in_part_is_written_as_a_whole_later(
     write(tmp_path, start())
     append, failures = audit._append, [OSError(28, "No space left on device")]
 
-    def fail_once(connection: Connection, event: AuditEvent, kind: audit.Kind, content: Mapping[str, Any]) -> None:
+    def fail_once(
+        connection: Connection, event: AuditEvent, kind: str, content: Mapping[str, Any], entry: str | None
+    ) -> None:
         if kind == "start" and failures:
             raise failures.pop()
-        append(connection, event, kind, content)
+        append(connection, event, kind, content, entry)
 
     monkeypatch.setattr(audit, "_append", fail_once)
     write(tmp_path, start())

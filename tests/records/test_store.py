@@ -6,17 +6,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection, Table
 
 from partgate.errors import RecordError
 from partgate.parts import Reason, Record, Verdict
+from partgate.records import verify as verify_module
+from partgate.records.audit import stop_event
 from partgate.records.store import DATABASE_FILE, RecordStore, read_records
 from partgate.records.verify import verify_records
 
@@ -32,8 +35,8 @@ def make_record(sequence: int, **changes: object) -> Record:
     return replace(record, **changes)  # type: ignore[arg-type]
 
 
-def write(folder: Path, *records: Record, keep_pictures: str = "all") -> None:
-    with RecordStore(folder, keep_pictures) as store:
+def write(folder: Path, *records: Record) -> None:
+    with RecordStore(folder) as store:
         for record in records:
             store.add(record)
 
@@ -104,13 +107,6 @@ def test_a_picture_that_is_missing_or_changed_is_named(tmp_path: Path):
     assert any(line.startswith("record 2: picture") and "changed" in line for line in problems)
 
 
-@pytest.mark.parametrize(("keep", "pictures"), [("all", 2), ("not_good", 1), ("none", 0)])
-def test_only_the_wanted_pictures_are_kept(tmp_path: Path, keep: str, pictures: int):
-    write(tmp_path, make_record(1), make_record(2, verdict=Verdict.RECHECK), keep_pictures=keep)
-
-    assert len(list(tmp_path.rglob("*.jpg"))) == pictures
-
-
 def test_chain_goes_on_after_the_station_was_started_again(tmp_path: Path):
     write(tmp_path, make_record(1))
     write(tmp_path, make_record(2))
@@ -137,73 +133,6 @@ def test_newest_trigger_of_each_station_is_known(tmp_path: Path):
         assert store.last_trigger("new") is None
 
 
-def test_full_disk_keeps_records_and_writes_them_when_there_is_room_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    room, tried = threading.Event(), threading.Event()
-    write_picture = RecordStore._save_picture
-
-    def save(store: RecordStore, record: Record) -> dict[str, object]:
-        tried.set()
-        if not room.is_set():
-            raise OSError(28, "No space left on device")
-        return write_picture(store, record)
-
-    monkeypatch.setattr(RecordStore, "_save_picture", save)
-    with RecordStore(tmp_path) as store:
-        store.add(make_record(1))
-        store.add(make_record(2))
-        assert tried.wait(10)
-        wait_for(lambda: store.problem is not None)
-        assert "No space left on device" in str(store.problem)
-        room.set()
-
-    assert [row["sequence"] for row in read_records(tmp_path)] == [1, 2]
-
-
-def test_records_that_can_never_be_written_end_in_an_error_that_counts_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def refuse(store: RecordStore, record: Record) -> dict[str, object]:
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr(RecordStore, "_save_picture", refuse)
-    store = RecordStore(tmp_path)
-    store.__enter__()
-    store.add(make_record(1))
-
-    with pytest.raises(RecordError, match=r"1 records could not be written: .*Read-only"):
-        store.__exit__()
-
-
-def test_error_that_nobody_expected_is_a_problem_too_and_not_a_silent_writer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(RecordStore, "_save_picture", lambda store, record: 1 / 0)
-    store = RecordStore(tmp_path)
-    store.__enter__()
-
-    store.add(make_record(1))
-
-    wait_for(lambda: store.problem is not None)
-    with pytest.raises(RecordError, match="1 records could not be written: division by zero"):
-        store.__exit__()
-
-
-def test_disk_that_falls_behind_is_a_problem_before_anything_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    go_on = threading.Event()
-    write_one = RecordStore._write
-    monkeypatch.setattr(RecordStore, "_write", lambda store, record: go_on.wait(10) and write_one(store, record))
-
-    with RecordStore(tmp_path) as store:
-        for sequence in range(1, 103):
-            store.add(make_record(sequence))
-        assert "records wait to be written; the disk is too slow" in str(store.problem)
-        go_on.set()
-
-    assert len(read_records(tmp_path)) == 102
-
-
 def test_file_name_that_is_no_text_does_not_keep_the_record_from_being_written(tmp_path: Path):
     write(tmp_path, make_record(1, source="t\udce4st.png"))
 
@@ -217,28 +146,6 @@ def test_folder_may_have_any_name(tmp_path: Path, name: str):
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert len(read_records(tmp_path / name)) == 1
-
-
-def test_database_that_another_program_holds_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from partgate.records import store as module
-
-    monkeypatch.setattr(module, "_BUSY_S", 0.05)
-    with RecordStore(tmp_path) as store:
-        other = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(RecordError, match="cannot be read: database is locked"):
-            store.last_trigger("line")
-        other.execute("ROLLBACK")
-        other.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("the condition did not come true within 10 s")
 
 
 def test_station_without_a_writable_folder_does_not_start(tmp_path: Path):
@@ -307,3 +214,23 @@ def test_copy_of_the_folder_verifies_elsewhere(tmp_path: Path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
 
     assert verify_records(tmp_path / "b").problems == ()
+
+
+def test_station_that_goes_on_writing_while_it_is_verified_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pages, tables = verify_module.pages, []
+
+    def write_in_between(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+        tables.append(table)
+        if len(tables) == 2:
+            with RecordStore(tmp_path) as store:
+                store.add(make_record(2))
+                store.note(stop_event("line", "asked to stop", {}))
+        return pages(connection, table)
+
+    write(tmp_path, make_record(1))
+    monkeypatch.setattr(verify_module, "pages", write_in_between)
+
+    assert verify_records(tmp_path).problems == ()
+    assert len(tables) == 2

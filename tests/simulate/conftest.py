@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from pymodbus.client import ModbusTcpClient
@@ -31,7 +31,7 @@ class Line:
 
     def __init__(self, *, interval_ms=600, cover_ms=60, boot=7, sequence=0, has_heartbeat=True):
         belt = ConveyorSettings(interval_ms=interval_ms, cover_ms=cover_ms)
-        self.gate = Gate(boot, fit_gate(belt))
+        self.gate = Gate(boot, replace(fit_gate(belt), list_size=8))  # as in the sample program
         self.gate.memory[Word.TRIG_SEQ] = sequence
         self.conveyor = Conveyor(self.gate, belt)
         self.has_heartbeat = has_heartbeat

@@ -4,7 +4,8 @@ import pytest
 
 from partgate.errors import ConfigError
 from partgate.simulate.conveyor import Conveyor, ConveyorSettings, PartOutcome
-from partgate.simulate.gate import Gate, GateSettings
+from partgate.simulate.gate import Gate
+from partgate.simulate.gate_values import GateSettings
 from partgate.simulate.settings import PlcSettings, fit_gate
 
 SHORT = ConveyorSettings(interval_ms=100, cover_ms=20, travel_ms=100)

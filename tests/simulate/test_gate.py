@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partgate.simulate.gate import Gate, GateSettings
-from partgate.simulate.words import BLOCK_WORDS, Word, next_number, pack_text, result_check
+from partgate.simulate.gate import Gate
+from partgate.simulate.gate_values import GateSettings
+from partgate.simulate.words import BLOCK_WORDS, Command, Word, next_number, pack_text, result_check
 
 THREE_ON_THE_WAY = 170  # interval, milliseconds, at a travel time of 520
 
@@ -249,7 +250,7 @@ def test_controller_counts_its_heartbeat_every_100_ms_and_shows_enable():
     for _ in range(10):
         gate.scan()
     enabled = gate.memory[Word.CMD]
-    gate.enabled = False
+    gate.commands = Command(0)
     for _ in range(10):
         gate.scan()
 

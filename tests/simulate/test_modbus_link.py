@@ -201,6 +201,16 @@ def test_withheld_answer_belongs_to_a_request_that_was_executed(plc, good_block)
     assert [write.sequence for write in plc.writes] == [6]
 
 
+def test_answers_to_writes_alone_are_withheld(plc, good_block):
+    plc.withhold_answers(1, kind="writes")
+    with ModbusTcpClient("127.0.0.1", port=plc.port, timeout=0.3, retries=0) as client:
+        assert not client.read_holding_registers(0).isError()
+        with pytest.raises(ModbusIOException):
+            client.write_register(Word.VIS_HB, 3)
+
+    assert plc.withheld_answers == 1
+
+
 def test_all_answers_are_withheld_until_told_otherwise(plc):
     plc.withhold_answers()
     with ModbusTcpClient("127.0.0.1", port=plc.port, timeout=0.1, retries=0) as client:

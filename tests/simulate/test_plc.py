@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 
@@ -175,7 +176,28 @@ def test_cut_cable_drops_clients_refuses_new_ones_and_is_mended_on_the_same_port
         assert not again.read_holding_registers(0).isError()
 
 
+def test_totals_count_over_all_starts_of_the_controller(plc, client, good_block):
+    plc.damage_next_result()
+    client.write_registers(0, good_block(1))
+    plc.wait_until(lambda: plc.counters["damaged"] == 1, SOON_S)
+
+    plc.restart()
+    plc.damage_next_result()
+    client.write_registers(0, good_block(2))
+    plc.wait_until(lambda: plc.totals["damaged"] == 2, SOON_S)
+
+    assert plc.counters["damaged"] == 1
+
+
 # ---- start and stop ----
+
+
+def test_missing_library_of_a_transport_is_named_with_how_to_get_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "partgate.simulate.opcua_link", raising=False)
+    monkeypatch.setitem(sys.modules, "asyncua", None)
+
+    with pytest.raises(ControllerError, match=r"transport opcua needs asyncua.*pip install 'partgate\[opcua\]'"):
+        SimulatedPlc(PlcSettings(transport="opcua"))
 
 
 def test_port_in_use_is_named_with_what_to_do(plc):

@@ -17,12 +17,17 @@ from partgate.controllers.modbus import ModbusControllerConfig
 from partgate.inference.inspector import Inspection
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 from partgate.recipe import BundlePin, Limits, Recipe
+from partgate.records.config import RecordsConfig
 from partgate.records.store import RecordStore, read_records
 from partgate.simulate.conveyor import ConveyorSettings
 from partgate.simulate.plc import SimulatedPlc
 from partgate.simulate.settings import PlcSettings
 from partgate.station.account import StationFacts, Summary
+from partgate.station.eyes import Cameras
 from partgate.station.loop import Station
+from partgate.station.recipes import RecipeShelf
+from partgate.station.series import AlarmsConfig
+from partgate.station.views import View, Views
 from partgate.station.watch import WatchedCamera
 
 WAIT_S = 20
@@ -67,21 +72,34 @@ class PlayedInspector:
             raise self.check_error
 
 
+NO_ALARMS = AlarmsConfig(rejects_in_a_row=None, misses_in_a_row=None)
+
+
+def make_shelf(inspector: PlayedInspector, camera: str = "top") -> RecipeShelf:
+    """Give a shelf with one recipe."""
+    return RecipeShelf(Views(inspector.recipe.number, (View(camera, inspector, "0" * 64),), engine_p99_s=0.01))
+
+
 class Line:
     """One running station and its PLC."""
 
-    def __init__(self, folder: Path, plc: SimulatedPlc, parts: Sequence[str], *, shadow: bool = False) -> None:
+    def __init__(
+        self, folder: Path, plc: SimulatedPlc, parts: Sequence[str], *, shadow: bool = False,
+        records: RecordsConfig | None = None,
+    ) -> None:  # fmt: skip
         self.plc, self.folder = plc, folder
         self.inspector = PlayedInspector(make_recipe(folder))
         self.pictures = _make_pictures(folder / "pictures", parts)
-        self.camera = WatchedCamera(FolderCameraConfig(kind="folder", folder=self.pictures))
-        self.store = RecordStore(folder / "records")
+        self.camera = WatchedCamera(FolderCameraConfig(kind="folder", name="top", folder=self.pictures))
+        self._records = records or RecordsConfig(folder=folder / "records")
+        self.store = RecordStore.from_config(self._records)
         self.stop = threading.Event()
         self.summary: Summary | None = None
         self.error: BaseException | None = None
-        facts = StationFacts("line", "0" * 64, engine_p99_s=0.01, trigger_age_s=0.1, shadow=shadow)
+        facts = StationFacts("line", trigger_age_s=0.1, shadow=shadow)
         config = ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=plc.port)
-        self.station = Station(facts, config.open(), self.camera, self.inspector, self.store)
+        cameras = Cameras({"top": self.camera})
+        self.station = Station(facts, config.open(), cameras, make_shelf(self.inspector), self.store, NO_ALARMS)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> "Line":
@@ -111,7 +129,7 @@ class Line:
     def records(self) -> list[dict[str, Any]]:
         """Stop the station and return what it remembers."""
         self.close()
-        return read_records(self.folder / "records")
+        return read_records(self._records.folder)
 
     @property
     def lanes(self) -> list[int]:
@@ -146,14 +164,14 @@ def make_line(tmp_path: Path) -> Iterator[MakeLine]:
 
     def make(
         parts: Sequence[str], *, interval_ms: int = 600, shadow: bool = False, plc: SimulatedPlc | None = None,
-        boot: int = 1,
+        boot: int = 1, records: RecordsConfig | None = None,
     ) -> Line:  # fmt: skip
         if plc is None:
             belt = ConveyorSettings(interval_ms=interval_ms)
             plc = SimulatedPlc(PlcSettings(boot=boot, conveyor=belt, window_ms=WINDOW_MS))
             plc.start()
             plcs.append(plc)
-        lines.append(Line(tmp_path / f"line{len(lines)}", plc, parts, shadow=shadow))
+        lines.append(Line(tmp_path / f"line{len(lines)}", plc, parts, shadow=shadow, records=records))
         return lines[-1]
 
     yield make

@@ -2,10 +2,13 @@
 
 import time
 from itertools import pairwise
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from partgate.parts import Reason
+from partgate.records.config import RecordsConfig
 from partgate.simulate.words import Word
 
 from .conftest import DEFECT, GOOD, TORN, WAIT_S, MakeLine
@@ -146,10 +149,18 @@ def test_controller_that_wants_another_recipe_gets_no_good(make_line: MakeLine):
     assert (row["verdict"], row["reason"]) == ("RECHECK", Reason.NOT_READY)
 
 
-def test_records_that_cannot_be_written_end_in_fault_six_and_no_part_is_good(
-    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("when_unwritable", "lane_meanwhile"), [("continue", GOOD_LANE), ("lock", REJECT_LANE)], ids=["continue", "lock"]
+)
+def test_records_that_cannot_be_written_end_in_fault_six_and_lock_where_that_is_wanted(
+    make_line: MakeLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    when_unwritable: Literal["continue", "lock"],
+    lane_meanwhile: int,
 ):
-    line = make_line([GOOD, GOOD, GOOD]).start()
+    records = RecordsConfig(folder=tmp_path / "records", when_unwritable=when_unwritable)
+    line = make_line([GOOD, GOOD, GOOD], records=records).start()
     write = line.store._write
     full = True
 
@@ -164,12 +175,13 @@ def test_records_that_cannot_be_written_end_in_fault_six_and_no_part_is_good(
 
     line.feed(1)
     full = False
+    line.plc.wait_until(lambda: line.plc.word(Word.VIS_FAULT) == 0, timeout_s=WAIT_S)
     line.plc.wait_until(lambda: line.plc.is_station_ready, timeout_s=WAIT_S)
     line.feed(1)
 
-    records = line.records()
-    assert line.lanes == [GOOD_LANE, REJECT_LANE, GOOD_LANE]
-    assert [row["sequence"] for row in records] == [1, 2, 3]
+    rows = line.records()
+    assert line.lanes == [GOOD_LANE, lane_meanwhile, GOOD_LANE]
+    assert [row["sequence"] for row in rows] == [1, 2, 3]
 
 
 def test_station_restarted_on_the_same_records_declares_what_it_missed(make_line: MakeLine):
@@ -177,11 +189,7 @@ def test_station_restarted_on_the_same_records_declares_what_it_missed(make_line
     first.feed(1)
     first.close()
     first.feed(2)
-    second = make_line([GOOD], plc=first.plc)
-    second.store = type(second.store)(first.folder / "records")
-    second.folder = first.folder
-    second.station._store = second.store
-    second.station._signals._store = second.store
+    second = make_line([GOOD], plc=first.plc, records=RecordsConfig(folder=first.folder / "records"))
 
     second.start()
     second.feed(1)

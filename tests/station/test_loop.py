@@ -14,10 +14,11 @@ import pytest
 from partgate.controllers.block import Command, ControllerWords, State, StationWords
 from partgate.errors import CameraError, ControllerError
 from partgate.parts import Frame, Reason, Record, Result
+from partgate.records.audit import AuditEvent
 from partgate.station.account import StationFacts
 from partgate.station.loop import Station
 
-from .conftest import PlayedInspector, make_recipe
+from .conftest import NO_ALARMS, PlayedInspector, make_recipe, make_shelf
 
 AGE_S = 0.15  # roomy: a busy machine may stop a process for tens of milliseconds
 
@@ -34,6 +35,7 @@ class PlayedController:
     poll_period_s: float = 0.0
     heartbeat: int = 0
     send_error: Exception | None = None
+    foreign: Callable[[], int] | None = None  # what stands in VIS_HB
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +52,9 @@ class PlayedController:
             raise step
         self.heartbeat += 1
         return ControllerWords(self.heartbeat, **{**DEFAULTS, **step})
+
+    def station_heartbeat(self) -> int | None:
+        return self.foreign() if self.foreign else None
 
     def write_state(self, words: StationWords) -> None:
         self.states.append(words)
@@ -81,21 +86,29 @@ class PlayedCamera:
         self.timeouts: list[float] = []
         self.before: Callable[[Callable[[], None]], None] = lambda keep_beating: None
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Frame:
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> dict[str, Frame | CameraError]:
         self.grabs += 1
         self.timeouts.append(timeout_s)
-        self.before(while_waiting)
-        return Frame(np.full((8, 8, 3), 220, np.uint8), datetime.now(UTC), "played")
+        try:
+            self.before(while_waiting)
+        except CameraError as error:
+            return {"top": error}
+        return {"top": Frame(np.full((8, 8, 3), 220, np.uint8), datetime.now(UTC), "top")}
 
 
 class PlayedStore:
     def __init__(self, last: tuple[int, int] | None = None) -> None:
         self.problem: str | None = None
+        self.locks = True
         self.records: list[Record] = []
+        self.events: list[AuditEvent] = []
         self.last = last
 
     def add(self, record: Record) -> None:
         self.records.append(record)
+
+    def note(self, event: AuditEvent) -> None:
+        self.events.append(event)
 
     def last_trigger(self, station: str) -> tuple[int, int] | None:
         return self.last
@@ -106,8 +119,8 @@ class Bench:
         self.controller = PlayedController(list(script))
         self.camera, self.store = PlayedCamera(), PlayedStore(last)
         self.inspector = PlayedInspector(make_recipe(folder))
-        facts = StationFacts("line", "0" * 64, engine_p99_s=0.01, trigger_age_s=AGE_S)
-        self.station = Station(facts, self.controller, self.camera, self.inspector, self.store)
+        facts = StationFacts("line", trigger_age_s=AGE_S)
+        self.station = Station(facts, self.controller, self.camera, make_shelf(self.inspector), self.store, NO_ALARMS)
 
     def run(self, linger_s: float = 0.0) -> "Bench":
         self.summary = self.station.run(None, self.controller.stop, linger_s)

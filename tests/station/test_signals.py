@@ -7,9 +7,12 @@ import pytest
 
 from partgate.controllers.block import Command, ControllerWords, State, StationWords
 from partgate.errors import EngineError
-from partgate.parts import Fault
+from partgate.parts import Fault, StationState
 from partgate.station import signals
+from partgate.station.recipes import RecipeShelf
+from partgate.station.series import Alarms, AlarmsConfig
 from partgate.station.signals import BEAT_S, ENGINE_CHECK_S, LOST_AFTER_S, Signals
+from partgate.station.views import View, Views
 
 
 @dataclass
@@ -18,6 +21,7 @@ class Played:
 
     is_lost: bool = False
     problem: str | None = None
+    locks: bool = True
     error: Exception | None = None
     checks: int = 0
     written: list[StationWords] = field(default_factory=list)
@@ -43,9 +47,16 @@ def played() -> Played:
     return Played()
 
 
+def make_signals(played: Played, alarms: Alarms | None = None, *, shadow: bool = False) -> Signals:
+    view: Any = View("top", as_inspector(played), "0" * 64)
+    shelf = RecipeShelf(Views(3, (view,), 0.01), (3, 5))
+    cameras: Any = played
+    return Signals(shelf, cameras, cameras, alarms or Alarms(AlarmsConfig()), shadow=shadow)
+
+
 @pytest.fixture
 def station(played: Played, clock: list[float]) -> Signals:
-    made = Signals(played, played, played, 3, shadow=False)
+    made = make_signals(played)
     made.start_listening(words(1))
     made.listen(words(2), as_controller(played))
     return made
@@ -59,6 +70,10 @@ def as_controller(played: Played) -> Any:
     return played
 
 
+def as_inspector(played: Played) -> Any:
+    return played
+
+
 def test_healthy_station_is_online_ready_and_without_fault(station: Signals):
     said = station.words()
 
@@ -67,7 +82,7 @@ def test_healthy_station_is_online_ready_and_without_fault(station: Signals):
 
 
 def test_controller_counts_as_lost_until_its_heartbeat_has_changed(played: Played, clock: list[float]):
-    station = Signals(played, played, played, 3, shadow=False)
+    station = make_signals(played, shadow=False)
     station.start_listening(words(7))
     station.listen(words(7), as_controller(played))
 
@@ -164,7 +179,7 @@ def test_another_recipe_wanted_takes_the_recipe_bit(station: Signals, played: Pl
 
     assert said.fault is Fault.RECIPE
     assert State.RECIPE_READY not in said.state
-    assert station.why_not_ready() == "the controller wants another recipe than 3"
+    assert station.why_not_ready() == "recipe 9 does not stand in the station file; it names 3, 5"
 
 
 def test_missing_acknowledge_is_told_and_the_next_part_is_taken(station: Signals):
@@ -184,4 +199,66 @@ def test_busy_station_is_not_ready(station: Signals):
 
 
 def test_shadow_mode_stands_in_the_state_word(played: Played, clock: list[float]):
-    assert State.SHADOW in Signals(played, played, played, 3, shadow=True).words().state
+    assert State.SHADOW in make_signals(played, shadow=True).words().state
+
+
+def test_records_that_cannot_be_written_are_told_while_sorting_goes_on(station: Signals, played: Played):
+    played.problem, played.locks = "disk full", False
+
+    said = station.words()
+
+    assert said.fault is Fault.RECORDS
+    assert said.state & (State.TRIGGER_READY | State.WARNING) == State.TRIGGER_READY | State.WARNING
+    assert station.warnings == ("records cannot be written: disk full",)
+    assert said.station_state is StationState.READY
+
+
+def test_recipe_that_is_wanted_without_asking_for_the_change_is_told(station: Signals, played: Played):
+    station.listen(words(3, recipe=5), as_controller(played))
+
+    assert station.why_not_ready() == "the controller wants another recipe than 3 and does not ask for it (CMD bit 2)"
+
+
+def halted(station: Signals, alarms: Alarms) -> None:
+    alarms.listen(Command.ENABLE | Command.BIN_FULL)
+
+
+def not_enabled(station: Signals, alarms: Alarms) -> None:
+    station.listen(ControllerWords(3, 0, 0, Command(0), 0, 200, 1), as_controller(None))  # type: ignore[arg-type]
+
+
+def busy(station: Signals, alarms: Alarms) -> None:
+    station.is_busy = True
+
+
+def failed(station: Signals, alarms: Alarms) -> None:
+    station.engine_answered(failed=True)
+
+
+def locked(station: Signals, alarms: Alarms) -> None:
+    alarms.missed(5)
+
+
+@pytest.mark.parametrize(
+    ("happens", "state"),
+    [
+        (lambda station, alarms: None, StationState.READY),
+        (not_enabled, StationState.INITIALIZED),
+        (busy, StationState.SINGLE_EXECUTION),
+        (failed, StationState.ERROR),
+        (halted, StationState.HALTED),
+        (locked, StationState.HALTED),
+    ],
+    ids=["ready", "initialized", "single_execution", "error", "halted", "locked"],
+)
+def test_state_has_the_name_of_opc_40100(played: Played, clock: list[float], happens: Any, state: StationState):
+    alarms = Alarms(AlarmsConfig(stop=True, stop_on=("bin_full",)))
+    station = make_signals(played, alarms)
+    station.start_listening(words(1))
+    station.listen(words(2), as_controller(played))
+
+    happens(station, alarms)
+
+    assert station.words().station_state is state
+    assert (State.TRIGGER_READY in station.words().state) == (state in (StationState.READY, StationState.INITIALIZED))
+    assert station.words(online=False).station_state is StationState.PREOPERATIONAL

@@ -12,12 +12,16 @@ from partgate import __version__
 from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
 from partgate.cli.accept import accept, seal
 from partgate.cli.compare import compare
+from partgate.cli.controller import app as controller_app
 from partgate.cli.decide import decide
 from partgate.cli.doctor import doctor
 from partgate.cli.msa import msa
 from partgate.cli.payback import payback
 from partgate.cli.plan import plan
+from partgate.cli.publish import app as publish_app
 from partgate.cli.recipe import app as recipe_app
+from partgate.cli.service import app as service_app
+from partgate.cli.watch import watch
 from partgate.errors import PartgateError
 
 app = typer.Typer(
@@ -39,12 +43,16 @@ app.command()(compare)
 app.command()(msa)
 app.command()(payback)
 app.command()(run.run)
+app.command()(watch)
 app.command()(doctor)
 app.command()(backbones.backbones)
 data.app.command()(preview.preview)
 app.add_typer(data.app, name="data")
+app.add_typer(controller_app, name="controller")
+app.add_typer(publish_app, name="publish")
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(records.app, name="records")
+app.add_typer(service_app, name="service")
 app.add_typer(simulate.app, name="simulate")
 
 

@@ -3,11 +3,14 @@
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from partgate.errors import RecordError
+
+if TYPE_CHECKING:
+    from partgate.station.config import StationConfig
 
 
 def run(
@@ -25,7 +28,7 @@ def run(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     config = load_config(station, StationConfig)
-    print(f"station '{config.name}': recipe {config.recipe}, waiting for parts (Ctrl-C stops)", flush=True)
+    print(f"station '{config.name}': {_recipes(config)}, waiting for parts (Ctrl-C stops)", flush=True)
     result = run_station(config, parts, linger_s=linger)
     summary = result.summary
     verdicts: Counter[str] = Counter()
@@ -46,3 +49,11 @@ def run(
     print(f"records: {result.records}")
     if not summary.adds_up:
         raise RecordError(f"station '{config.name}': triggers and records do not add up; run 'partgate records verify'")
+
+
+def _recipes(config: "StationConfig") -> str:
+    numbers = config.recipe_numbers or (None,)
+    told = [", ".join(sorted({str(path) for path in config.recipe_files(number).values()})) for number in numbers]
+    if config.recipe_numbers:
+        told = [f"{number} {files}" for number, files in zip(numbers, told, strict=True)]
+    return f"recipe{'s' if len(told) > 1 else ''} {'; '.join(told)}"

@@ -33,6 +33,17 @@ class Controller(Protocol):
         """
         ...
 
+    def station_heartbeat(self) -> int | None:
+        """Return the station's heartbeat as it stands at the controller, whoever wrote it; writes nothing.
+
+        The loop asks for it before it writes anything, and now and then: a heartbeat that is not its own means that
+        another station writes there, too. ``None`` where only one station can be connected or nothing can be read back.
+
+        Raises:
+            ControllerError: If it does not answer or refuses.
+        """
+        ...
+
     def write_state(self, words: StationWords) -> None:
         """Write heartbeat, state, fault and recipe; a result that stands there is not touched.
 

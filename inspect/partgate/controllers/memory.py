@@ -83,6 +83,10 @@ class MemoryController:
             self.config.window_ms, self._boot,
         )  # fmt: skip
 
+    def station_heartbeat(self) -> int | None:
+        """Return nothing: this process is the only station."""
+        return None
+
     def write_state(self, words: StationWords) -> None:
         """Take heartbeat and state."""
         self._refuse_if_closed()

@@ -29,6 +29,8 @@ from partgate.errors import ControllerError
 from partgate.parts import Result
 
 _WHOLE_BLOCK = CONTROLLER_OFFSET + CONTROLLER_WORDS
+_READ, _WRITE = 3, 16
+_NO_FUNCTION, _NO_SUCH_DEVICE = 1, (10, 11)  # exception codes
 
 
 class ModbusControllerConfig(ControllerConfig):
@@ -83,25 +85,43 @@ class ModbusController:
 
     def read(self) -> ControllerWords:
         """Return what the controller says now, from one request."""
-        reply = self._call("read_holding_registers", CONTROLLER_OFFSET, count=CONTROLLER_WORDS)
-        if len(reply.registers) < CONTROLLER_WORDS:
-            self.__exit__()
-            raise ControllerError(f"{self}: sent {len(reply.registers)} words, must be {CONTROLLER_WORDS}")
-        return decode_controller_block(reply.registers)
+        return decode_controller_block(self._read(CONTROLLER_OFFSET, CONTROLLER_WORDS))
+
+    def station_heartbeat(self) -> int | None:
+        """Return what stands in the first word of the station's block."""
+        return self._read(0, 1)[0]
 
     def write_state(self, words: StationWords) -> None:
         """Write state, fault and recipe, then the heartbeat: a new heartbeat never stands beside an old state."""
         block = encode_station_block(None, words)
-        self._call("write_registers", STATE_OFFSET, block[STATE_OFFSET:])
-        self._call("write_registers", 0, block[:1])
+        self._write(STATE_OFFSET, block[STATE_OFFSET:])
+        self._write(0, block[:1])
 
     def clear(self, words: StationWords) -> None:
         """Write the block without a result."""
-        self._call("write_registers", 0, encode_station_block(None, words))
+        self._write(0, encode_station_block(None, words))
 
     def send(self, result: Result, words: StationWords) -> None:
         """Write the block with a result once."""
-        self._call("write_registers", 0, encode_station_block(result, words))
+        self._write(0, encode_station_block(result, words))
+
+    def _read(self, offset: int, count: int) -> list[int]:
+        reply = self._call("read_holding_registers", offset, count=count)
+        words: list[int] = list(reply.registers)
+        if reply.function_code != _READ or len(words) != count:
+            raise self._wrong(f"sent {len(words)} words (function code {reply.function_code}), must be {count}")
+        return words
+
+    def _write(self, offset: int, words: list[int]) -> None:
+        reply = self._call("write_registers", offset, words)
+        wanted = (_WRITE, self.config.first_register + offset, len(words))
+        confirmed = (reply.function_code, reply.address, reply.count)
+        if confirmed != wanted:
+            raise self._wrong(f"confirmed {confirmed} (function code, register, count), must be {wanted}")
+
+    def _wrong(self, problem: str) -> ControllerError:
+        self.__exit__()
+        return ControllerError(f"{self}: {problem}; is it the PLC that answers there?")
 
     def _call(self, function: str, offset: int, *arguments: Any, **named: Any) -> Any:
         from pymodbus.exceptions import ModbusException
@@ -116,9 +136,16 @@ class ModbusController:
             raise ControllerError(f"{self}: {function} at register {register} got no answer: {error}") from error
         if reply.isError():  # the PLC answered, but with an exception code
             self.__exit__()
-            first = self.config.first_register
             raise ControllerError(
-                f"{self}: {function} at register {register} was refused ({reply}); "
-                f"the PLC must offer registers {first} to {first + _WHOLE_BLOCK - 1}"
+                f"{self}: {function} at register {register} was refused (exception {reply.exception_code}); "
+                f"{self._next_step(reply.exception_code)}"
             )
         return reply
+
+    def _next_step(self, code: int) -> str:
+        first = self.config.first_register
+        if code in _NO_SUCH_DEVICE:
+            return f"device_id {self.config.device_id} must be one that the PLC or its gateway has"
+        if code == _NO_FUNCTION:
+            return f"the PLC must offer function codes {_READ} and {_WRITE}"
+        return f"the PLC must offer registers {first} to {first + _WHOLE_BLOCK - 1}"

@@ -115,6 +115,10 @@ class TcpController:
         """Ask for the controller's words, write nothing."""
         return self._ask({})
 
+    def station_heartbeat(self) -> int | None:
+        """Return nothing: a line has two ends, and the controller's is the other one."""
+        return None
+
     def write_state(self, words: StationWords) -> None:
         """Write heartbeat, state, fault and recipe in one line."""
         block = self._block(None, words)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, insert, select
@@ -15,9 +15,8 @@ from sqlalchemy import Connection, insert, select
 import partgate
 from partgate.errors import RecordError
 from partgate.recipe import Recipe
+from partgate.records.rows import plain_text
 from partgate.records.schema import FIRST_LINK, audit, audit_digest, canonical_json, records
-
-Kind = Literal["start", "stop", "no_stop", "change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class AuditEvent:
     """One start or stop of a station, as it is put on the audit log."""
 
     station: str
-    kind: Literal["start", "stop"]
+    kind: str
     content: Mapping[str, Any]  # plain values, as JSON holds them
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -75,23 +74,31 @@ def stop_event(station: str, why: str, counts: Mapping[str, int]) -> AuditEvent:
     return AuditEvent(station, "stop", {"why": why, **counts})
 
 
-def write_event(connection: Connection, event: AuditEvent) -> None:
-    """Put an event on the log, with what it tells about the start before: a missing stop, and every change.
+def restart_event(station: str, kind: str, why: str) -> AuditEvent:
+    """Return what a station's watcher did after it failed: start it again, or leave it down."""
+    return AuditEvent(station, kind, {"why": why})
+
+
+def write_event(connection: Connection, event: AuditEvent, entry: str | None = None) -> None:
+    """Put an event on the log, with what a start tells about the one before: a missing stop, and every change.
 
     All rows of one event are written in the caller's transaction: a crash leaves all of them or none.
 
     Args:
         connection: In a transaction that holds the database for writing.
-        event: Start or stop.
+        event: What happened.
+        entry: Drawn when the event was taken; one that is on the log already is not written again.
     """
+    if entry is not None and connection.scalar(select(audit.c.id).where(audit.c.entry == entry).limit(1)) is not None:
+        return
     before = _newest(connection, event.station, ("start", "stop"))
     last_start = _newest(connection, event.station, ("start",))
     if event.kind == "start" and before is not None and before["kind"] == "start":
-        _append(connection, event, "no_stop", {"start": before["id"], "at": before["at"]})
-    _append(connection, event, event.kind, event.content)
+        _append(connection, event, "no_stop", {"start": before["id"], "at": before["at"]}, entry)
+    _append(connection, event, event.kind, event.content, entry)
     if event.kind == "start" and last_start is not None:
         for key, was, now in _changes_since(last_start, event):
-            _append(connection, event, "change", {"what": key, "was": was, "is": now})
+            _append(connection, event, "change", {"what": key, "was": was, "is": now}, entry)
 
 
 def _changes_since(last_start: Mapping[str, Any], event: AuditEvent) -> list[tuple[str, Any, Any]]:
@@ -102,29 +109,29 @@ def _changes_since(last_start: Mapping[str, Any], event: AuditEvent) -> list[tup
     return find_changes(before, event.content)
 
 
-def _newest(connection: Connection, station: str, kinds: tuple[Kind, ...]) -> Mapping[str, Any] | None:
+def _newest(connection: Connection, station: str, kinds: tuple[str, ...]) -> Mapping[str, Any] | None:
     statement = select(audit).where(audit.c.station == station, audit.c.kind.in_(kinds))
     row = connection.execute(statement.order_by(audit.c.id.desc()).limit(1)).mappings().first()
     return None if row is None else dict(row)
 
 
-def _append(connection: Connection, event: AuditEvent, kind: Kind, content: Mapping[str, Any]) -> None:
+def _append(
+    connection: Connection, event: AuditEvent, kind: str, content: Mapping[str, Any], entry: str | None
+) -> None:
     last = connection.execute(select(audit.c.id, audit.c.digest).order_by(audit.c.id.desc()).limit(1)).first()
     record_digest = connection.scalar(select(records.c.digest).order_by(records.c.id.desc()).limit(1))
     row = {
         "id": last.id + 1 if last else 1,
         "at": event.at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "station": _text(event.station),
+        "station": plain_text(event.station),
         "kind": kind,
-        "content": _text(canonical_json(content)),
+        "content": plain_text(canonical_json(content)),
         "record_digest": record_digest or FIRST_LINK,
         "previous": last.digest if last else FIRST_LINK,
+        "record": content["record"] if kind == "review" else None,
+        "entry": entry,
     }
     connection.execute(insert(audit).values(row | {"digest": audit_digest(row)}))
-
-
-def _text(value: str) -> str:
-    return value.encode("utf-8", "backslashreplace").decode()  # a file name may hold bytes that are no text
 
 
 def find_changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -162,34 +169,3 @@ def content_of(row: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RecordError(f"audit row {row['id']}: was changed after it was written; run 'partgate records verify'")
     return content
-
-
-def audit_line(row: Mapping[str, Any]) -> str:
-    """Return a row of the log as one line for people.
-
-    Raises:
-        RecordError: If it was damaged.
-    """
-    content, head = content_of(row), f"{row['id']:>5} {row['at'][:23]} {row['station']}:"
-    match row["kind"]:
-        case "start":
-            recipe, rule = content["recipe"], content["rule"]
-            by = f"set by {rule['set_by']} at {rule['set_at']}: {rule['why']}" if rule["set_by"] else "set by training"
-            limits = f"recheck from {rule['recheck_from']}, reject from {rule['reject_from']} ({by})"
-            return (
-                f"{head} start of partgate {content['partgate']}, recipe '{recipe['name']}' {recipe['sha256'][:12]}, "
-                f"{limits}, model {content['model'][:12]}, settings {content['settings_sha256'][:12]}"
-            )
-        case "stop":
-            return (
-                f"{head} stop, {content['why']}: triggers {content['triggers']}, results {content['results']}, "
-                f"declared misses {content['misses']}"
-            )
-        case "no_stop":
-            return f"{head} the start of row {content['start']} has no stop: killed, or the power failed"
-        case "change":
-            return f"{head} changed: {content['what']} was {json.dumps(content['was'], ensure_ascii=False)}, " + (
-                f"is {json.dumps(content['is'], ensure_ascii=False)}"
-            )
-        case other:
-            return f"{head} {other}"

@@ -1,16 +1,19 @@
-"""The proof per shift: triggers = results + declared misses, counted from the numbers that the controller gave."""
+"""The proof per shift: triggers = results + declared misses + declared gaps, by the controller's own numbers."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from partgate.errors import RecordError
+from partgate.records.config import RecordsConfig
+from partgate.records.read import end_rows
+from partgate.records.rows import LAST_SEQUENCE, triggers_of
 
-_LAST_SEQUENCE = 65535
 _HOURS_OF_A_DAY = 24
 
 
@@ -23,11 +26,12 @@ class Shift:
     ends: datetime  # UTC, not included
     results: int = 0
     misses: int = 0  # triggers, not rows
+    unrecorded: int = 0  # triggers in declared gaps: taken, but records could not be written
     undeclared: int = 0  # numbers that the controller gave and no row names
     repeated: int = 0  # numbers that a row names again
     boots: list[int] = field(default_factory=list)  # starts of the controller; more than one is a restart
     numbers: list[str] = field(default_factory=list)  # first to last trigger of each boot
-    gaps: list[dict[str, Any]] = field(default_factory=list)  # declared misses: boot, first, last, detail
+    gaps: list[dict[str, Any]] = field(default_factory=list)  # declared: boot, first, last, detail
     verdicts: Counter[str] = field(default_factory=Counter)
     lots: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -35,12 +39,12 @@ class Shift:
     @property
     def triggers(self) -> int:
         """Return how many numbers the controller gave."""
-        return self.results + self.misses + self.undeclared - self.repeated
+        return self.results + self.misses + self.unrecorded + self.undeclared - self.repeated
 
     @property
     def adds_up(self) -> bool:
-        """Tell whether each trigger is a result or a declared miss, once."""
-        return not self.problems and self.triggers == self.results + self.misses
+        """Tell whether each trigger is a result, a declared miss or part of a declared gap, once."""
+        return not self.problems and self.triggers == self.results + self.misses + self.unrecorded
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -104,8 +108,18 @@ def read_zone(name: str) -> ZoneInfo:
         raise RecordError(f"--zone: '{name}' is not known on this PC; {hint}") from None
 
 
+def span_of(where: Path | RecordsConfig) -> tuple[datetime, datetime] | None:
+    """Return when the earliest and the latest record were written; ``None`` where there are none.
+
+    Raises:
+        RecordError: If they cannot be read, or one was damaged.
+    """
+    ends = [moment(row) for row in end_rows(where)]
+    return (ends[0], ends[-1]) if ends else None
+
+
 def choose_bounds(
-    rows: Sequence[Mapping[str, Any]],
+    ends: tuple[datetime, datetime] | None,
     zone: ZoneInfo,
     shifts: tuple[str, int],
     span: tuple[str | None, str | None],
@@ -113,7 +127,7 @@ def choose_bounds(
     """Return the bounds that a user asks for: one span, or the shifts from the first record to the last.
 
     Args:
-        rows: All records.
+        ends: When the earliest and the latest record were written; ``None`` where there are none.
         zone: Where times are meant.
         shifts: Begin of a shift on the wall, and its hours.
         span: From and to; both or none.
@@ -122,21 +136,33 @@ def choose_bounds(
         RecordError: If a time cannot be read, or only one end of the span is given.
     """
     if span != (None, None):
-        begins, ends = (_moment_of(name, given, zone) for name, given in zip(("--from", "--to"), span, strict=True))
-        if begins >= ends:
-            raise RecordError(f"--from {span[0]} is not before --to {span[1]}")
-        return [begins, ends]
+        for name, given in zip(("--from", "--to"), span, strict=True):
+            if given is None:
+                raise RecordError(f"{name}: is missing; a span needs both --from and --to")
+        return [at for at in read_span(*span, zone) if at is not None]
     try:
         start = time.fromisoformat(shifts[0])
     except ValueError:
         raise RecordError(f"--shift-start: must be a time like 06:00, got '{shifts[0]}'") from None
-    moments = [moment(row) for row in rows] or [datetime.now(UTC)]
-    return shift_bounds(min(moments), max(moments), start.replace(tzinfo=None), shifts[1], zone)
+    first, last = ends or (datetime.now(UTC), datetime.now(UTC))
+    return shift_bounds(first, last, start.replace(tzinfo=None), shifts[1], zone)
 
 
-def _moment_of(name: str, given: str | None, zone: ZoneInfo) -> datetime:
+def read_span(begins: str | None, ends: str | None, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """Return the moments that a user gives for --from and --to, in UTC.
+
+    Raises:
+        RecordError: If one is no time, or they are not in order.
+    """
+    first, last = _moment_of("--from", begins, zone), _moment_of("--to", ends, zone)
+    if first is not None and last is not None and first >= last:
+        raise RecordError(f"--from {begins} is not before --to {ends}")
+    return first, last
+
+
+def _moment_of(name: str, given: str | None, zone: ZoneInfo) -> datetime | None:
     if given is None:
-        raise RecordError(f"{name}: is missing; a span needs both --from and --to")
+        return None
     try:
         at = datetime.fromisoformat(given)
     except ValueError:
@@ -144,7 +170,7 @@ def _moment_of(name: str, given: str | None, zone: ZoneInfo) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def reconcile(rows: Sequence[Mapping[str, Any]], bounds: Sequence[datetime]) -> list[Shift]:
+def reconcile(rows: Iterable[Mapping[str, Any]], bounds: Sequence[datetime]) -> list[Shift]:
     """Return the account of each shift and station that has records, in order of time.
 
     A row belongs to the shift in which it was written down; triggers missed while the station was off stand in the
@@ -162,10 +188,11 @@ def reconcile(rows: Sequence[Mapping[str, Any]], bounds: Sequence[datetime]) -> 
     for row in rows:
         at, last = moment(row), before.get(row["station"])
         before[row["station"]] = row
-        span = next(((begins, ends) for begins, ends in pairwise(bounds) if begins <= at < ends), None)
-        if span is not None:
-            key = (span[0], row["station"])
-            _count(shifts.setdefault(key, Shift(row["station"], *span)), row, last)
+        place = bisect_right(bounds, at)
+        if 0 < place < len(bounds):
+            begins, ends = bounds[place - 1 : place + 1]
+            shift = shifts.setdefault((begins, row["station"]), Shift(row["station"], begins, ends))
+            _count(shift, row, last)
     return [shifts[key] for key in sorted(shifts)]
 
 
@@ -184,7 +211,7 @@ def moment(row: Mapping[str, Any]) -> datetime:
 
 
 def _count(shift: Shift, row: Mapping[str, Any], last: Mapping[str, Any] | None) -> None:
-    covers = (row["sequence"] - row["first_sequence"]) % _LAST_SEQUENCE + 1
+    covers = triggers_of(row)
     undeclared = _skipped(row, last)
     where = f"record {row['id']}: trigger {row['first_sequence']} of boot {row['boot']}"
     if undeclared is None:
@@ -196,7 +223,9 @@ def _count(shift: Shift, row: Mapping[str, Any], last: Mapping[str, Any] | None)
     if row["missed"]:
         gap = {"boot": row["boot"], "first": row["first_sequence"], "last": row["sequence"], "detail": row["detail"]}
         shift.gaps.append(gap)
-        shift.misses += covers
+        is_unrecorded = row.get("gap") is not None
+        shift.unrecorded += covers * is_unrecorded
+        shift.misses += covers * (not is_unrecorded)
     else:
         shift.results += 1
         shift.verdicts[row["verdict"]] += 1
@@ -210,8 +239,8 @@ def _skipped(row: Mapping[str, Any], last: Mapping[str, Any] | None) -> int | No
         return 0  # the station's very first record: it began with the number that it found
     if row["boot"] != last["boot"]:
         return int(row["first_sequence"]) - 1  # a controller that was started counts from 1
-    ahead = (row["first_sequence"] - last["sequence"] % _LAST_SEQUENCE - 1) % _LAST_SEQUENCE
-    return int(ahead) if ahead <= _LAST_SEQUENCE // 2 else None
+    ahead = (row["first_sequence"] - last["sequence"] % LAST_SEQUENCE - 1) % LAST_SEQUENCE
+    return int(ahead) if ahead <= LAST_SEQUENCE // 2 else None
 
 
 def _name_numbers(shift: Shift, row: Mapping[str, Any]) -> None:
@@ -233,6 +262,7 @@ def shift_lines(shifts: Iterable[Shift], zone: ZoneInfo) -> list[str]:
         lines.append(
             f"{begins} to {ends[11:]}  {shift.station:<12} {shift.triggers:>8} {sign}{shift.results:>8} + "
             f"{shift.misses:<6}  {verdicts}"
+            + (f"; and {shift.unrecorded} in declared gaps" if shift.unrecorded else "")
         )
         lots = ", ".join(f"{name}: {n}" for name, n in sorted(shift.lots.items()) if name != "-")
         lines.append(f"    numbers {', '.join(shift.numbers)}" + (f"; lots {lots}" if lots else ""))

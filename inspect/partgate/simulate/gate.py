@@ -4,46 +4,13 @@ Silence means reject: the output is on only while a part with a GOOD of its own,
 Names and order of events are those of the sample program, so that the two can be read side by side.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from partgate.simulate.words import BLOCK_WORDS, COUNTERS, ENABLE, GOOD, Word, next_number, result_check
+from partgate.simulate.gate_values import GateSettings, ListedPart, TakenResult
+from partgate.simulate.words import BLOCK_WORDS, COUNTERS, GOOD, Command, Word, next_number, result_check
 
 HEARTBEAT_MS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class GateSettings:
-    """Times of one line; the limits count scans, because a controller counts scans.
-
-    Attributes:
-        scan_ms: Time of one scan, milliseconds.
-        watchdog_scans: The station counts as lost after so many scans without a change of its heartbeat.
-        travel_min_scans: Shortest time from camera to gate. Both limits must lie nearer to the measured time than the
-            next part does, or a neighbour's verdict is taken.
-        travel_max_scans: Longest time from camera to gate; who has not come by then was taken away.
-        part_max_scans: A sensor covered longer than this sees parts that touch.
-        list_size: Parts that can be between camera and gate.
-        window_ms: Time allowed from trigger to result where ``WINDOW_MS`` holds none, milliseconds.
-    """
-
-    scan_ms: int = 10
-    watchdog_scans: int = 30
-    travel_min_scans: int = 47
-    travel_max_scans: int = 60
-    part_max_scans: int = 20
-    list_size: int = 8
-    window_ms: int = 200
-
-
-@dataclass(slots=True)
-class ListedPart:
-    """One part between camera and gate; not ok until its own GOOD has come."""
-
-    sequence: int = 0
-    ok: bool = False
-    lane: int = 0
-    age: int = 0  # scans since the camera sensor rose
 
 
 class Gate:
@@ -60,11 +27,15 @@ class Gate:
     Attributes:
         part_at_camera: Input, the sensor at the camera.
         part_at_gate: Input, the sensor at the gate.
-        enabled: Input, the operating-mode switch; goes out as bit 0 of ``CMD``.
+        commands: Inputs that go out as ``CMD``: the operating-mode switch (enable, on at first), buttons, reports.
+        heartbeat_stands: Fault, ``PLC_HB`` no longer counts.
+        skipped: Fault, so many numbers more are left out by the next part's ``TRIG_SEQ``.
         accept: Output, energised = good lane.
         watchdog_fault: Output, no heartbeat from the station.
+        judged: The listed part that the part at the gate was taken for; none for a stray.
         memory: The 64 words of the handshake.
         scans: Number of scans since the start.
+        counted: What the counters' words counted since the start, without their wrap at 65536.
 
     Source:
         Own: the sample program ``gate.st`` (IEC 61131-3 Structured Text).
@@ -79,10 +50,14 @@ class Gate:
         self.memory = list(memory) if memory is not None else [0] * BLOCK_WORDS
         self.part_at_camera = False
         self.part_at_gate = False
-        self.enabled = True
+        self.commands = Command.ENABLE
+        self.heartbeat_stands = False
+        self.skipped = 0
         self.accept = False
+        self.judged: ListedPart | None = None
         self.watchdog_fault = True  # ends only with a change of the heartbeat
         self.scans = 0
+        self.counted: Counter[str] = Counter()
         self._reset_words(boot)
         self._heartbeat_scans = 0
         self._vis_hb_last = self.memory[Word.VIS_HB]
@@ -122,7 +97,7 @@ class Gate:
     def scan(self) -> None:
         """Run one scan: read the inputs and the station's words, write the outputs and the controller's words."""
         self.scans += 1
-        self._write_command()
+        self.memory[Word.CMD] = int(self.commands)
         self._watch_heartbeats()
         self._age_parts()
         self._take_result()
@@ -133,19 +108,15 @@ class Gate:
 
     def _count(self, counter: Word) -> None:
         self.memory[counter] = (self.memory[counter] + 1) % 65536
-
-    def _write_command(self) -> None:
-        if self.enabled:
-            self.memory[Word.CMD] |= ENABLE
-        else:
-            self.memory[Word.CMD] &= ~ENABLE
+        self.counted[counter.name] += 1
 
     def _watch_heartbeats(self) -> None:
         """Count up our own heartbeat; the station's must change, and a fault ends only with a change."""
         self._heartbeat_scans += 1
         if self._heartbeat_scans * self.settings.scan_ms >= HEARTBEAT_MS:
             self._heartbeat_scans = 0
-            self._count(Word.PLC_HB)
+            if not self.heartbeat_stands:
+                self._count(Word.PLC_HB)
         if self.memory[Word.VIS_HB] != self._vis_hb_last:
             self._vis_hb_last = self.memory[Word.VIS_HB]
             self._vis_hb_scans = 0
@@ -188,8 +159,9 @@ class Gate:
             return
         self._pending = False
         part = self._list[self._newest]
-        part.lane = self.memory[Word.RES_LANE]
-        part.ok = self.memory[Word.VERDICT] == GOOD and part.lane > 0  # a GOOD without a lane is none
+        verdict, part.lane = self.memory[Word.VERDICT], self.memory[Word.RES_LANE]
+        part.ok = verdict == GOOD and part.lane > 0  # a GOOD without a lane is none
+        part.result = TakenResult(sequence, boot, verdict, part.lane, self._pending_scans + 1)
 
     def _is_awaited(self, sequence: int, boot: int) -> bool:
         """Say whether the result is the pending part's own, of this start, from a station that lives."""
@@ -230,7 +202,8 @@ class Gate:
                 self._pending = False
 
     def _enter_part(self) -> None:
-        self.memory[Word.TRIG_SEQ] = next_number(self.memory[Word.TRIG_SEQ])
+        self.memory[Word.TRIG_SEQ] = next_number((self.memory[Word.TRIG_SEQ] + self.skipped) % 65535)
+        self.skipped = 0
         if self._pending:
             self._pending = False
             self._count(Word.N_OVERRUN)
@@ -265,6 +238,7 @@ class Gate:
         if rises:
             self._close_gate()
             self._gate_covered = 0
+            self.judged = None
             if self._on_way == 0 or self._list[self._head].age < self.settings.travel_min_scans:
                 self._count(Word.N_STRAY)
             else:
@@ -277,7 +251,7 @@ class Gate:
 
     def _judge_head(self) -> None:
         """Open only if every part whose age fits is good for the same lane: the sensor cannot tell which one it is."""
-        head = self._list[self._head]
+        head = self.judged = self._list[self._head]
         ring = [self._list[(self._head + step) % self.settings.list_size] for step in range(self._on_way)]
         candidates = [part for part in ring if part.age >= self.settings.travel_min_scans]
         self.accept = all(part.ok and part.lane == head.lane for part in candidates)

@@ -5,9 +5,7 @@ another function exception 1.
 """
 
 import asyncio
-import errno
-from collections.abc import Callable, Coroutine
-from typing import Literal, cast
+from typing import cast
 
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ModbusPDU
@@ -15,73 +13,14 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from partgate.errors import ControllerError
-from partgate.simulate.words import BLOCK_WORDS, RESULT_WORDS
+from partgate.simulate.line import Line, Memory, cannot_listen
+from partgate.simulate.words import BLOCK_WORDS
 
 READ_HOLDING = 3
 WRITE_FUNCTIONS = (6, 16)
 MBAP_LENGTH_END = 6  # transaction, protocol, length: two bytes each
 LONGEST_FRAME = 260  # bytes, header included
 EXECUTED_FOR_ALL = 0  # pymodbus: device id 0 answers for every id
-
-AnswerKind = Literal["all", "writes", "results"]
-ReadWords = Callable[[int, int], list[int]]
-WriteWords = Callable[[int, list[int]], None]
-
-
-class Link:
-    """What is wrong with the line at the moment; changed only in the loop that serves it.
-
-    Attributes:
-        thawed: Cleared while the controller is frozen: requests are kept and executed afterwards.
-        answer_delay_s: How long each answer is held back after its request was executed.
-        withheld: Number of answers that were withheld so far.
-    """
-
-    def __init__(self, base_address: int) -> None:
-        self.thawed = asyncio.Event()
-        self.thawed.set()
-        self.answer_delay_s = 0.0
-        self.withheld = 0
-        self._results = range(base_address + RESULT_WORDS.start, base_address + RESULT_WORDS.stop)
-        self._withhold_kind: AnswerKind = "all"
-        self._withhold_count: int | None = 0  # None: until told otherwise
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Run work that outlives its connection: what has come in is executed even if the client is gone."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def end(self) -> None:
-        """Give up whatever is still to be executed or answered."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def withhold(self, kind: AnswerKind, count: int | None) -> None:
-        """Withhold the next answers of a kind; their requests are executed all the same."""
-        self._withhold_kind = kind
-        self._withhold_count = count
-
-    def withholds(self, request: ModbusPDU) -> bool:
-        """Say whether the answer to this request is withheld, and count it."""
-        if self._withhold_count == 0 or not self._is_of_kind(request):
-            return False
-        if self._withhold_count is not None:
-            self._withhold_count -= 1
-        self.withheld += 1
-        return True
-
-    def _is_of_kind(self, request: ModbusPDU) -> bool:
-        if self._withhold_kind == "all":
-            return True
-        if request.function_code not in WRITE_FUNCTIONS:
-            return False
-        end = request.address + len(request.registers)
-        return self._withhold_kind == "writes" or (request.address < self._results.stop and end > self._results.start)
 
 
 class _Connection(ServerRequestHandler):
@@ -91,12 +30,12 @@ class _Connection(ServerRequestHandler):
     that writes on while the controller is frozen fills the socket with several; a real stack executes them all.
     """
 
-    def __init__(self, owner: "GateServer", link: Link) -> None:
+    def __init__(self, owner: "_GateServer", line: Line, base_address: int) -> None:
         super().__init__(owner, None, None, None)  # type: ignore[no-untyped-call]  # pymodbus
         self.max_buffer_size = 1 << 16  # the base class drops the buffer when more than one frame waits in it
-        self._link = link
+        self._line, self._base = line, base_address
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
-        link.spawn(self._execute_all())
+        line.spawn(self._execute_all())
 
     def callback_data(self, data: bytes, addr: tuple[str, int] | None = None) -> int:
         """Queue every whole frame; return the number of bytes used."""
@@ -115,7 +54,7 @@ class _Connection(ServerRequestHandler):
 
     async def _execute_all(self) -> None:
         while (frame := await self._frames.get()) is not None:
-            await self._link.thawed.wait()
+            await self._line.thawed.wait()
             super().callback_data(frame)  # decodes into last_pdu, or answers that it cannot
             if self.last_pdu is not None:
                 await self.handle_request()  # type: ignore[no-untyped-call]  # pymodbus
@@ -125,17 +64,15 @@ class _Connection(ServerRequestHandler):
 
     def server_send(self, pdu: ModbusPDU | None, addr: tuple[str, int] | None) -> None:
         """Send the answer of the request just executed, unless the line is told to lose or delay it."""
-        if pdu is None or (self.last_pdu is not None and self._link.withholds(self.last_pdu)):
-            return
-        if self._link.answer_delay_s == 0:
-            self._send_now(pdu)
-            return
-        self._link.spawn(self._send_later(pdu, self._link.answer_delay_s))
+        if pdu is not None:
+            self._line.answer(self._written(), lambda: self._send_now(pdu))
 
-    async def _send_later(self, pdu: ModbusPDU, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        await self._link.thawed.wait()
-        self._send_now(pdu)
+    def _written(self) -> range:
+        request = self.last_pdu
+        if request is None or request.function_code not in WRITE_FUNCTIONS:
+            return range(0)
+        first = request.address - self._base
+        return range(first, first + len(request.registers))
 
     def _send_now(self, pdu: ModbusPDU) -> None:
         if self.transport is not None:  # the client may have gone in the meantime
@@ -158,43 +95,73 @@ class _Connection(ServerRequestHandler):
             cast(asyncio.Transport, self.transport).abort()
 
 
-class GateServer(ModbusTcpServer):
+class _GateServer(ModbusTcpServer):
     """pymodbus' server with connections that keep every request and can be cut."""
 
-    def __init__(self, device: SimDevice, host: str, port: int, link: Link) -> None:
+    def __init__(self, device: SimDevice, host: str, port: int, line: Line, base_address: int) -> None:
         super().__init__(device, address=(host, port))
-        self._link = link
+        self._line, self._base = line, base_address
 
     def callback_new_connection(self) -> _Connection:
         """Return the protocol of one more client."""
-        return _Connection(self, self._link)
-
-    @property
-    def port(self) -> int:
-        """Return the TCP port that the server listens on."""
-        return int(cast(asyncio.Server, self.transport).sockets[0].getsockname()[1])
+        return _Connection(self, self._line, self._base)
 
     def close_connections(self) -> None:
-        """Drop all clients at once; they may connect again."""
+        """Drop all clients at once."""
         for connection in list(self.active_connections.values()):
             cast(_Connection, connection).abort()
 
-    async def end(self) -> None:
-        """Stop listening and drop all clients."""
-        self.close_connections()
-        await self.shutdown()  # type: ignore[no-untyped-call]  # pymodbus
-        await asyncio.sleep(0)  # lets the transports close their sockets
 
-
-def build_device(base_address: int, read: ReadWords, write: WriteWords) -> SimDevice:
-    """Return a device whose registers are the gate's memory.
+class ModbusLink:
+    """Holding registers that are the gate's memory.
 
     Args:
+        memory: The words.
+        line: Faults of the line.
+        host: Address of this machine to listen on.
+        port: TCP port; 0 takes a free one.
         base_address: Register of offset 0, zero-based.
-        read: Gives ``count`` words from an offset.
-        write: Takes words to an offset.
     """
 
+    def __init__(self, memory: Memory, line: Line, host: str, port: int, base_address: int) -> None:
+        self._device = _build_device(base_address, memory)
+        self._line, self._host, self._port, self._base = line, host, port, base_address
+        self._server: _GateServer | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the TCP port."""
+        return self._port
+
+    async def listen(self) -> None:
+        """Listen; nothing where it does so already."""
+        if self._server is not None:
+            return
+        try:
+            # pymodbus only says that it failed; asking the system first tells why.
+            (await asyncio.get_running_loop().create_server(asyncio.Protocol, self._host, self._port)).close()
+            server = _GateServer(self._device, self._host, self._port, self._line, self._base)
+            await server.serve_forever(background=True)
+        except (OSError, RuntimeError) as error:
+            raise cannot_listen("modbus", self._host, self._port, error) from error
+        self._server = server
+        self._port = int(cast(asyncio.Server, server.transport).sockets[0].getsockname()[1])
+
+    async def stop_listening(self) -> None:
+        """Stop listening and drop all clients."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close_connections()
+            await server.shutdown()  # type: ignore[no-untyped-call]  # pymodbus
+            await asyncio.sleep(0)  # lets the transports close their sockets
+
+    def close_connections(self) -> None:
+        """Drop all clients at once; they may connect again."""
+        if self._server is not None:
+            self._server.close_connections()
+
+
+def _build_device(base_address: int, memory: Memory) -> SimDevice:
     async def serve(
         function_code: int,
         start_address: int,
@@ -208,41 +175,9 @@ def build_device(base_address: int, read: ReadWords, write: WriteWords) -> SimDe
             return ExcCodes.ILLEGAL_FUNCTION
         offset = address - start_address
         if set_values is not None:
-            write(offset, [int(value) for value in set_values])
-        current_registers[offset : offset + count] = read(offset, count)
+            memory.write(dict(enumerate((int(value) for value in set_values), start=offset)))
+        current_registers[offset : offset + count] = memory.read(offset, count)
         return None
 
     registers = SimData(base_address, count=BLOCK_WORDS, values=0, datatype=DataType.REGISTERS)
     return SimDevice(EXECUTED_FOR_ALL, simdata=[registers], action=serve)
-
-
-async def listen(device: SimDevice, host: str, port: int, link: Link) -> GateServer:
-    """Return a server that listens.
-
-    Args:
-        device: What it serves.
-        host: Address of this machine to listen on.
-        port: TCP port; 0 takes a free one.
-        link: Faults of its line.
-
-    Raises:
-        ControllerError: If the address cannot be listened on: in use, not of this machine, not allowed.
-    """
-    name = f"simulated controller (modbus {host}:{port})"
-    try:
-        # pymodbus only says that it failed; asking the system first tells why.
-        (await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)).close()
-        server = GateServer(device, host, port, link)
-        await server.serve_forever(background=True)
-    except (OSError, RuntimeError) as error:
-        raise ControllerError(f"{name}: cannot listen there: {error}; {_next_step(error, port)}") from error
-    return server
-
-
-def _next_step(error: Exception, port: int) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EACCES:
-        return f"ports below 1024 need special rights: choose a port above 1023, got {port}"
-    if number == errno.EADDRINUSE:
-        return f"another program listens on port {port}: stop it, or choose another port"
-    return "give an address of this machine, for example 127.0.0.1, and a free port"

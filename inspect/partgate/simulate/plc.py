@@ -1,10 +1,21 @@
 """A controller with a conveyor behind a real Modbus TCP server, to run a station against without hardware."""
 
+from collections.abc import Callable
+
 from partgate.simulate.conveyor import SENSOR_GAP_SCANS, PartOutcome
 from partgate.simulate.gate import Gate
-from partgate.simulate.modbus_link import AnswerKind
+from partgate.simulate.line import AnswerKind
 from partgate.simulate.plc_loop import PlcLoop, StationWrite
-from partgate.simulate.words import BLOCK_WORDS, LOT_WORDS, PART_ID_WORDS, State, Word, next_number
+from partgate.simulate.words import (
+    BLOCK_WORDS,
+    COUNTERS,
+    LOT_WORDS,
+    PART_ID_WORDS,
+    Command,
+    State,
+    Word,
+    next_number,
+)  # fmt: skip
 
 
 class SimulatedPlc(PlcLoop):
@@ -25,7 +36,7 @@ class SimulatedPlc(PlcLoop):
     @property
     def port(self) -> int:
         """Return the TCP port."""
-        return self._port
+        return self._link.port
 
     @property
     def scans(self) -> int:
@@ -45,14 +56,21 @@ class SimulatedPlc(PlcLoop):
             return self._gate.counters
 
     @property
+    def totals(self) -> dict[str, int]:
+        """Return what ``counters`` holds, over all starts of the controller and beyond 65535."""
+        with self._changed:
+            counted = self._counted_before + self._gate.counted
+            return {name: counted[word.name] for name, word in COUNTERS.items()}
+
+    @property
     def outcomes(self) -> list[PartOutcome]:
-        """Return every part that has left, with the lane that it took."""
+        """Return the last parts that have left, at most 10 000, with the lane that each took."""
         with self._changed:
             return list(self._conveyor.outcomes)
 
     @property
     def taken_away(self) -> list[int]:
-        """Return the numbers of the parts that were taken off the belt."""
+        """Return the numbers of the last parts that were taken off the belt, at most 10 000."""
         with self._changed:
             return list(self._conveyor.taken_away)
 
@@ -71,7 +89,7 @@ class SimulatedPlc(PlcLoop):
     @property
     def withheld_answers(self) -> int:
         """Return the number of answers withheld so far."""
-        return self._link.withheld
+        return self._line.withheld
 
     @property
     def watchdog_fault(self) -> bool:
@@ -92,6 +110,11 @@ class SimulatedPlc(PlcLoop):
         with self._changed:
             return self._conveyor.is_empty
 
+    def on_left(self, tell: Callable[[PartOutcome], None]) -> None:
+        """Have each part told as it leaves; within the scan, so whoever is told only notes it."""
+        with self._changed:
+            self._conveyor.on_left = tell
+
     def word(self, word: Word) -> int:
         """Return one word of the memory."""
         with self._changed:
@@ -99,10 +122,13 @@ class SimulatedPlc(PlcLoop):
 
     # ---- the belt ----
 
-    def feed(self, parts: int = 1, *, touching: int = 1, gap_ms: int | None = None) -> None:
+    def feed(
+        self, parts: int = 1, *, touching: int = 1, gap_ms: int | None = None, truth: str | None = None,
+        at_once: bool = False,
+    ) -> None:  # fmt: skip
         """Let parts come to the camera; see ``Conveyor.feed``."""
         with self._changed:
-            self._conveyor.feed(parts, touching=touching, gap_ms=gap_ms)
+            self._conveyor.feed(parts, touching=touching, gap_ms=gap_ms, truth=truth, at_once=at_once)
 
     def feed_endlessly(self) -> None:
         """Let parts come until ``stop_feeding``."""
@@ -114,12 +140,16 @@ class SimulatedPlc(PlcLoop):
         with self._changed:
             self._conveyor.stop_feeding()
 
-    def double_trigger(self) -> None:
-        """Let two parts come so close that the sensor rises again while the first one's window is open."""
-        gap_ms = SENSOR_GAP_SCANS * self._gate.settings.scan_ms
+    def double_trigger(self, *, at_once: bool = False) -> None:
+        """Let two parts come so close that the sensor rises again while the first one's window is open.
+
+        Args:
+            at_once: Before the parts that are already waiting.
+        """
+        too_soon_ms = self.settings.conveyor.cover_ms + SENSOR_GAP_SCANS * self._gate.settings.scan_ms
         with self._changed:
-            self._conveyor.feed()
-            self._conveyor.feed(gap_ms=self.settings.conveyor.cover_ms + gap_ms)
+            for gap_ms in (too_soon_ms, None) if at_once else (None, too_soon_ms):
+                self._conveyor.feed(gap_ms=gap_ms, at_once=at_once)
 
     def put_at_gate(self) -> None:
         """Put a part down at the gate that never passed the camera; see ``Conveyor.put_at_gate``."""
@@ -133,14 +163,23 @@ class SimulatedPlc(PlcLoop):
 
     # ---- what the controller asks for ----
 
-    def enable(self, enabled: bool = True) -> None:
-        """Set or clear bit 0 of ``CMD`` from the next scan on."""
+    def command(self, bits: Command, on: bool = True) -> None:
+        """Set or clear bits of ``CMD`` from the next scan on; they stay so, also over a restart."""
         with self._changed:
-            self._gate.enabled = enabled
+            self._gate.commands = self._gate.commands | bits if on else self._gate.commands & ~bits
+
+    def enable(self, enabled: bool = True) -> None:
+        """Set or clear bit 0 of ``CMD``."""
+        self.command(Command.ENABLE, enabled)
 
     def set_recipe(self, number: int) -> None:
-        """Ask for another recipe."""
+        """Set ``RECIPE``, the number wanted, and nothing else."""
         self._set_word(Word.RECIPE, number)
+
+    def ask_recipe(self, number: int) -> None:
+        """Ask for another recipe: its number, then bit 2 of ``CMD``, until ``command(CHANGE_RECIPE, False)``."""
+        self.set_recipe(number)
+        self.command(Command.CHANGE_RECIPE)
 
     def set_sequence(self, sequence: int) -> None:
         """Set ``TRIG_SEQ`` as if so many parts had come; the next part gets the number after it."""
@@ -164,13 +203,25 @@ class SimulatedPlc(PlcLoop):
 
     # ---- faults ----
 
+    def jump(self, numbers: int) -> None:
+        """Let the next part's ``TRIG_SEQ`` leave out so many numbers, 1 to 65534."""
+        if not 1 <= numbers <= 65534:
+            raise ValueError(f"numbers must be 1..65534, got {numbers}")
+        with self._changed:
+            self._gate.skipped = numbers
+
+    def stop_heartbeat(self, stands: bool = True) -> None:
+        """Let ``PLC_HB`` stand still, or count again, while everything else goes on."""
+        with self._changed:
+            self._gate.heartbeat_stands = stands
+
     def freeze(self) -> None:
         """Stop scans and answers at once; requests are kept and executed after ``thaw``, as real stacks do."""
-        self._in_loop(self._link.thawed.clear)
+        self._in_loop(self._line.thawed.clear)
 
     def thaw(self) -> None:
         """Go on where the controller was frozen; the scans in between never happened."""
-        self._in_loop(self._link.thawed.set)
+        self._in_loop(self._line.thawed.set)
 
     def withhold_answers(self, count: int | None = None, *, kind: AnswerKind = "all") -> None:
         """Execute the next requests without answering them.
@@ -179,13 +230,13 @@ class SimulatedPlc(PlcLoop):
             count: How many answers; until ``withhold_answers(0)`` where left out.
             kind: Answers to ``all`` requests, to ``writes``, or to the ``results`` alone (writes that touch words 1-7).
         """
-        self._in_loop(lambda: self._link.withhold(kind, count))
+        self._in_loop(lambda: self._line.withhold(kind, count))
 
     def delay_answers(self, delay_ms: float) -> None:
         """Hold back each answer for a time after its request was executed, milliseconds; 0 ends it."""
 
         def delay() -> None:
-            self._link.answer_delay_s = delay_ms / 1000
+            self._line.answer_delay_s = delay_ms / 1000
 
         self._in_loop(delay)
 
@@ -206,7 +257,9 @@ class SimulatedPlc(PlcLoop):
             old = self._gate
             memory = old.memory if keep_memory else [0] * BLOCK_WORDS
             self._gate = Gate(next_number(old.memory[Word.PLC_BOOT]), old.settings, memory)
-            self._gate.enabled = old.enabled
+            self._gate.commands = old.commands
+            self._gate.heartbeat_stands = old.heartbeat_stands
+            self._counted_before += old.counted
             self._write_fixed_words()
             self._conveyor.gate = self._gate
         if drop_connections:
@@ -214,12 +267,12 @@ class SimulatedPlc(PlcLoop):
 
     def drop_connections(self) -> None:
         """Drop all clients once; they may connect again."""
-        self._in_loop(lambda: self._server.close_connections() if self._server else None)
+        self._in_loop(self._link.close_connections)
 
     def cut(self) -> None:
         """Drop all clients and refuse new ones until ``mend``."""
-        self._await_in_loop(self._stop_listening)
+        self._await_in_loop(self._link.stop_listening)
 
     def mend(self) -> None:
         """Listen again, on the same port; harmless where nothing was cut."""
-        self._await_in_loop(self._listen)
+        self._await_in_loop(self._link.listen)

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from typing import Self
 
 from partgate.simulate.conveyor import Conveyor
 from partgate.simulate.gate import Gate
-from partgate.simulate.modbus_link import GateServer, Link, build_device, listen
+from partgate.simulate.line import Line, Memory, describe
+from partgate.simulate.links import open_link
 from partgate.simulate.settings import PlcSettings, boot_from_clock
 from partgate.simulate.words import LOT_WORDS, PART_ID_WORDS, RESULT_WORDS, Word, pack_text
 
@@ -26,7 +27,7 @@ class StationWrite:
     """One write request that touched the result words 1-7, as it stands in the memory afterwards."""
 
     scan: int  # scans since the simulator was started
-    offset: int  # where the request began
+    offset: int  # lowest of the words in the request
     count: int  # number of words in the request
     result: tuple[int, ...]  # words 1-7: sequence, verdict, class, lane, boot, reason, check
 
@@ -56,18 +57,18 @@ class PlcLoop:
         self._write_fixed_words()
         self._changed = threading.Condition()
         self._writes: deque[StationWrite] = deque(maxlen=WRITES_KEPT)
+        self._counted_before: Counter[str] = Counter()  # by the starts before this one
         self._scans = 0
         self._damage_next = False
-        self._port = self.settings.port
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._ending: asyncio.Event
-        self._link = Link(self.settings.base_address)
-        self._server: GateServer | None = None
+        self._line = Line()
+        self._link = open_link(self.settings, Memory(self._read_words, self._write_words), self._line)
 
     def __str__(self) -> str:
-        return f"simulated controller (modbus {self.settings.host}:{self._port})"
+        return describe(self.settings.transport, self.settings.host, self._link.port)
 
     # ---- start and stop ----
 
@@ -107,7 +108,7 @@ class PlcLoop:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         try:
-            await self._listen()
+            await self._link.listen()
         except BaseException as error:
             started.set_exception(error)
             return
@@ -118,30 +119,18 @@ class PlcLoop:
         scanning.cancel()
         ending.cancel()
         (failure, _) = await asyncio.gather(scanning, ending, return_exceptions=True)
-        await self._stop_listening()
-        await self._link.end()
+        await self._link.stop_listening()
+        await self._line.end()
         with self._changed:
             if not isinstance(failure, asyncio.CancelledError):
                 self._failure = failure if isinstance(failure, BaseException) else None
             self._changed.notify_all()
 
-    async def _listen(self) -> None:
-        if self._server is not None:
-            return
-        device = build_device(self.settings.base_address, self._read_words, self._write_words)
-        self._server = await listen(device, self.settings.host, self._port, self._link)
-        self._port = self._server.port  # kept for good: whoever reconnects looks for the same one
-
-    async def _stop_listening(self) -> None:
-        if self._server is not None:
-            await self._server.end()
-            self._server = None
-
     async def _scan_forever(self) -> None:
         scan_s = self._gate.settings.scan_ms / 1000
         due = self._loop.time()
         while True:
-            await self._link.thawed.wait()
+            await self._line.thawed.wait()
             self._scan()
             now = self._loop.time()
             due += scan_s
@@ -162,16 +151,17 @@ class PlcLoop:
         with self._changed:
             return self._gate.memory[offset : offset + count]
 
-    def _write_words(self, offset: int, words: list[int]) -> None:
+    def _write_words(self, words: Mapping[int, int]) -> None:
         with self._changed:
-            memory, end = self._gate.memory, offset + len(words)
-            memory[offset:end] = words
-            if self._damage_next and offset <= Word.RES_CHECK < end and memory[Word.RES_SEQ] != 0:
+            memory = self._gate.memory
+            for offset, word in words.items():
+                memory[offset] = word
+            if self._damage_next and Word.RES_CHECK in words and memory[Word.RES_SEQ] != 0:
                 self._damage_next = False
                 memory[Word.RES_CHECK] ^= 1
-            if offset < RESULT_WORDS.stop and end > RESULT_WORDS.start:
+            if any(offset in words for offset in RESULT_WORDS):
                 result = tuple(memory[RESULT_WORDS.start : RESULT_WORDS.stop])
-                self._writes.append(StationWrite(self._scans, offset, len(words), result))
+                self._writes.append(StationWrite(self._scans, min(words), len(words), result))
             self._changed.notify_all()
 
     def _put_text(self, where: range, text: str) -> None:
@@ -204,10 +194,14 @@ class PlcLoop:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while not condition():
-                if self._failure is not None:
-                    raise RuntimeError(f"{self}: stopped scanning: {self._failure!r}") from self._failure
+                self.raise_failure()
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     seen = f"scan {self._scans}, {self._gate.counters}, memory {self._gate.memory[:32]}"
                     raise TimeoutError(f"{self}: not so within {timeout_s:g} s; {seen}")
                 self._changed.wait(min(left_s, TICK_S))
+
+    def raise_failure(self) -> None:
+        """Raise RuntimeError if the simulator itself has failed."""
+        if self._failure is not None:
+            raise RuntimeError(f"{self}: stopped scanning: {self._failure!r}") from self._failure

@@ -2,15 +2,20 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from partgate.errors import ConfigError
 from partgate.simulate.conveyor import SENSOR_GAP_SCANS, ConveyorSettings
-from partgate.simulate.gate import GateSettings
+from partgate.simulate.gate_values import GateSettings
 from partgate.simulate.words import BLOCK_WORDS, LOT_WORDS, PART_ID_WORDS, pack_text
 
 SOONER_SCANS = 5  # a part may come to the gate this much before the measured travel time
 LATER_SCANS = 8  # and this much after it
 SEQUENCE_DIGITS = 5  # of 65535, behind the prefix of a part id
+WATCHDOG_MS = 300
+
+Transport = Literal["modbus", "opcua", "s7", "tcp"]
+Role = Literal["server", "client"]
 
 
 def boot_from_clock() -> int:
@@ -18,23 +23,28 @@ def boot_from_clock() -> int:
     return int(time.time() * 10) % 65535 + 1
 
 
-def fit_gate(belt: ConveyorSettings, window_ms: int = 200) -> GateSettings:
+def fit_gate(belt: ConveyorSettings, window_ms: int = 200, scan_ms: int = 10) -> GateSettings:
     """Return the gate's limits for a belt: a little around its travel time, one and a half parts as the longest cover.
 
     Source:
-        Own: the measured travel time less 5 and plus 8 scans, as in the sample program ``gate.st``.
+        Own: the measured travel time less 5 and plus 8 scans, as in the sample program ``gate.st``; a list that holds
+        every part that the belt can have on the way.
 
     Example:
         >>> gate = fit_gate(ConveyorSettings(cover_ms=60, travel_ms=520))
-        >>> gate.travel_min_scans, gate.travel_max_scans, gate.part_max_scans
-        (47, 60, 9)
+        >>> gate.travel_min_scans, gate.travel_max_scans, gate.part_max_scans, gate.list_size
+        (47, 60, 9, 8)
     """
-    scan_ms = GateSettings().scan_ms
     travel, cover = round(belt.travel_ms / scan_ms), round(belt.cover_ms / scan_ms)
+    longest = travel + LATER_SCANS
+    on_way = longest // max(1, round(belt.interval_ms / scan_ms)) + 2  # and one that touches or comes too close
     return GateSettings(
+        scan_ms=scan_ms,
+        watchdog_scans=WATCHDOG_MS // scan_ms,
         travel_min_scans=travel - SOONER_SCANS,
-        travel_max_scans=travel + LATER_SCANS,
+        travel_max_scans=longest,
         part_max_scans=cover * 3 // 2,
+        list_size=max(GateSettings().list_size, on_way),
         window_ms=window_ms,
     )
 
@@ -44,13 +54,16 @@ class PlcSettings:
     """Everything about one simulated controller.
 
     Attributes:
-        host: Address to listen on; this machine alone unless set.
-        port: TCP port; 0 takes a free one.
-        base_address: Register of offset 0, zero-based.
+        transport: What carries the words.
+        role: With ``tcp``: ``server`` listens for a station of role client, ``client`` connects to one of role server.
+        host: Address to listen on, this machine alone unless set; as client the station's.
+        port: TCP port; 0 takes a free one to listen on.
+        base_address: With ``modbus``: register of offset 0, zero-based.
         boot: ``PLC_BOOT`` of the first start; from the clock where left out.
         conveyor: Times of the belt.
         window_ms: Time allowed from trigger to result, milliseconds.
-        gate: Limits of the gate; fitted to the belt and the window where left out.
+        scan_ms: Time of one scan, milliseconds.
+        gate: Limits of the gate; fitted to belt, window and scan where left out.
         recipe: Number wanted.
         lot: ASCII, at most 16 characters.
         part_id_prefix: Each part's id is this and its ``TRIG_SEQ``; at most 27 characters; no ids where empty.
@@ -59,26 +72,46 @@ class PlcSettings:
         ConfigError: If a value is out of range or the belt is too fast for the gate; every problem at once.
     """
 
+    transport: Transport = "modbus"
+    role: Role = "server"
     host: str = "127.0.0.1"
     port: int = 0
     base_address: int = 0
     boot: int | None = None
     conveyor: ConveyorSettings = field(default_factory=ConveyorSettings)
     window_ms: int = 200
+    scan_ms: int = 10
     gate: GateSettings | None = None
     recipe: int = 0
     lot: str = ""
     part_id_prefix: str = ""
 
     def __post_init__(self) -> None:
-        problems = [*self._range_problems(), *self._text_problems(), *self._belt_problems()]
+        problems = [*self._line_problems(), *self._range_problems(), *self._text_problems()]
+        if 1 <= self.scan_ms <= 100:
+            problems += self._belt_problems()
         if problems:
             raise ConfigError([f"simulated controller: {problem}" for problem in problems])
 
     @property
     def gate_settings(self) -> GateSettings:
         """Return the gate's limits as given, else as fitted to the belt."""
-        return self.gate or fit_gate(self.conveyor, self.window_ms)
+        return self.gate or fit_gate(self.conveyor, self.window_ms, self.scan_ms)
+
+    def _line_problems(self) -> list[str]:
+        choices = (("transport", self.transport, get_args(Transport)), ("role", self.role, get_args(Role)))
+        problems = [
+            f"{name} must be one of {', '.join(sorted(known))}; got {value!r}"
+            for name, value, known in choices
+            if value not in known
+        ]
+        if self.role == "client" and self.transport != "tcp":
+            problems.append(f"role client is for transport tcp; with {self.transport} the controller is the server")
+        if self.role == "client" and self.port == 0:
+            problems.append("role client needs the port that the station listens on, got 0")
+        if self.base_address and self.transport != "modbus":
+            problems.append(f"base_address is for transport modbus; got {self.base_address} with {self.transport}")
+        return problems
 
     def _range_problems(self) -> list[str]:
         highest_base = 65536 - BLOCK_WORDS
@@ -88,6 +121,7 @@ class PlcSettings:
             ("boot", 1 if self.boot is None else self.boot, 1, 65535),
             ("recipe", self.recipe, 0, 65535),
             ("window_ms", self.window_ms, 1, 65535),
+            ("scan_ms", self.scan_ms, 1, 100),
         )
         return [
             f"{name} must be {low} to {high}, got {value}"

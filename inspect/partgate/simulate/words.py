@@ -53,7 +53,17 @@ class State(IntFlag):
     TRIGGER_READY = 2
 
 
-ENABLE = 1  # bit 0 of CMD
+class Command(IntFlag):
+    """Bits of ``CMD``; levels, not edges."""
+
+    ENABLE = 1
+    CLEAR_FAULT = 2
+    CHANGE_RECIPE = 4
+    REJECT_NOT_CONFIRMED = 8  # the sensor behind the ejector did not see the part
+    BIN_FULL = 16
+    AIR_LOW = 32
+
+
 GOOD = 1  # the one VERDICT that opens a lane other than 0
 
 RESULT_WORDS = range(Word.RES_SEQ, Word.RES_CHECK + 1)
@@ -70,6 +80,31 @@ COUNTERS: Mapping[str, Word] = {
     "stray": Word.N_STRAY,
     "missing": Word.N_MISSING,
 }
+
+STATION_NAMES: Mapping[str, Word] = {
+    "VIS_HB": Word.VIS_HB,
+    "RES_SEQ": Word.RES_SEQ,
+    "VERDICT": Word.VERDICT,
+    "CLASS": Word.RES_CLASS,
+    "LANE": Word.RES_LANE,
+    "RES_BOOT": Word.RES_BOOT,
+    "REASON": Word.REASON,
+    "CHECK": Word.RES_CHECK,
+    "STATE": Word.VIS_STATE,
+    "FAULT": Word.VIS_FAULT,
+    "RECIPE_ACTIVE": Word.RECIPE_ACTIVE,
+}
+"""The station's words by their names in the handshake, where a transport carries names."""
+
+CONTROLLER_NAMES: Mapping[str, Word] = {
+    word.name: word
+    for word in (
+        Word.PLC_HB, Word.TRIG_SEQ, Word.ACK_SEQ, Word.CMD, Word.RECIPE, Word.WINDOW_MS, Word.PLC_BOOT,
+    )
+}  # fmt: skip
+"""The controller's words by their names; ``PART_ID`` and ``LOT`` are texts."""
+
+TEXT_WORDS: Mapping[str, range] = {"PART_ID": PART_ID_WORDS, "LOT": LOT_WORDS}
 
 
 def result_check(memory: Sequence[int]) -> int:
@@ -126,3 +161,14 @@ def pack_text(text: str, words: int) -> list[int]:
         raise ValueError(f"text must be ASCII with at most {2 * words} characters, got {text!r} ({len(text)})")
     raw = text.encode("ascii").ljust(2 * words, b"\0")
     return [int.from_bytes(raw[start : start + 2], "big") for start in range(0, len(raw), 2)]
+
+
+def unpack_text(words: Sequence[int]) -> str:
+    """Return the ASCII text that stands in words, up to the first zero.
+
+    Example:
+        >>> unpack_text([0x4131, 0x3200, 0])
+        'A12'
+    """
+    raw = b"".join(word.to_bytes(2, "big") for word in words)
+    return raw.split(b"\0", 1)[0].decode("ascii", "replace")

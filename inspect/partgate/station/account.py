@@ -1,13 +1,15 @@
 """What the loop is given and what it gives back: its partners' promises, its facts, its account of a run."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from partgate.errors import CameraError
 from partgate.inference.inspector import Inspection
 from partgate.parts import Frame, Image, Record
 from partgate.recipe import Recipe
+from partgate.records.audit import AuditEvent
 
 _LATENCIES_KEPT = 10_000  # a station runs for a year
 
@@ -26,16 +28,20 @@ class JudgesPictures(Protocol):
         ...
 
 
-class GivesPictures(Protocol):
-    """What the loop needs of a watched camera."""
+class MayBeLost(Protocol):
+    """Cameras that may be gone."""
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether there is no camera now."""
+        """Tell whether any camera is gone."""
         ...
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Frame:
-        """Return a picture exposed after this call, or raise a ``CameraError``."""
+
+class GivesPictures(MayBeLost, Protocol):
+    """What the loop needs of its cameras."""
+
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Mapping[str, Frame | CameraError]:
+        """Return per camera a picture exposed after this call, or why there is none."""
         ...
 
 
@@ -47,12 +53,37 @@ class KeepsRecords(Protocol):
         """Return why records are not safe now."""
         ...
 
+    @property
+    def locks(self) -> bool:
+        """Tell whether no part may be good while there is a problem."""
+        ...
+
     def add(self, record: Record) -> None:
         """Take a record; returns at once."""
         ...
 
+    def note(self, event: AuditEvent) -> None:
+        """Take a line for the audit log; returns at once."""
+        ...
+
     def last_trigger(self, station: str) -> tuple[int, int] | None:
         """Return boot and sequence of the newest record."""
+        ...
+
+
+class IsAlive(Protocol):
+    """Whoever restarts a station that hangs."""
+
+    def ready(self) -> None:
+        """Hear that the station has begun."""
+        ...
+
+    def beat(self, text: str) -> None:
+        """Hear that the loop is alive, with a line on what it does."""
+        ...
+
+    def stopping(self) -> None:
+        """Hear that the station ends by itself."""
         ...
 
 
@@ -61,9 +92,8 @@ class StationFacts:
     """What the loop must know beside its devices."""
 
     name: str
-    bundle_id: str
-    engine_p99_s: float  # the camera's time-out leaves room for it
     trigger_age_s: float = 0.05  # a trigger that may be older when first seen is an overrun
+    queue_depth: int = 1  # results that may wait for their acknowledge at once
     shadow: bool = False  # judge and record, but send no result
 
 

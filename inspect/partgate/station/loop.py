@@ -1,47 +1,62 @@
 """One trigger, one verdict, one record: the loop that can be read to an auditor.
 
 Silence means reject. GOOD is sent only for the newest part, judged on a picture that was taken after its trigger,
-within the controller's window, while records can be written. Whatever else happens ends in another verdict, or in
-silence.
+within the controller's window. Whatever else happens ends in another verdict, or in silence.
 """
 
 import logging
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from partgate.controllers.base import Controller
 from partgate.controllers.block import LAST_SEQUENCE, Command, ControllerWords, sequences_between
-from partgate.errors import CameraError, ControllerError
-from partgate.inference.inspector import Inspection
-from partgate.parts import Decision, Frame, Reason, Record, Result, Trigger, Verdict
-from partgate.station.account import GivesPictures, JudgesPictures, KeepsRecords, StationFacts, Summary
+from partgate.errors import ControllerError
+from partgate.parts import Reason, Result, StationStatus, Trigger
+from partgate.records.audit import AuditEvent
+from partgate.station.account import GivesPictures, IsAlive, KeepsRecords, StationFacts, Summary
+from partgate.station.bookkeeping import Books
+from partgate.station.judge import Judge
+from partgate.station.recipes import RecipeShelf
+from partgate.station.second import SecondStation
+from partgate.station.series import Alarms, AlarmsConfig
 from partgate.station.signals import BEAT_S, Signals
+from partgate.station.status import Onlookers
+from partgate.station.views import Judged, View
+from partgate.station.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
 _TWO_SCANS_S = 0.02  # of the controller
-_CAMERA_RESERVE_S = 0.02
-_SHORTEST_WAIT_S = 0.01
 _DEFAULT_WINDOW_MS = 200
 
 
 class Station:
-    """Runs one station over a controller, a watched camera, an inspector and a record store."""
+    """Runs one station over a controller, its cameras, its recipes and a record store."""
 
     def __init__(
-        self, facts: StationFacts, controller: Controller, camera: GivesPictures, inspector: JudgesPictures,
-        store: KeepsRecords,
+        self, facts: StationFacts, controller: Controller, cameras: GivesPictures, shelf: RecipeShelf,
+        store: KeepsRecords, alarms: AlarmsConfig | None = None, onlookers: Onlookers | None = None,
+        alive: IsAlive | None = None,
     ) -> None:  # fmt: skip
-        self.summary = Summary()
-        self._facts, self._controller, self._camera = facts, controller, camera
-        self._inspector, self._store = inspector, store
-        self._signals = Signals(inspector, camera, store, inspector.recipe.number, shadow=facts.shadow)
+        self._facts, self._controller, self._shelf, self._store = facts, controller, shelf, store
+        self._onlookers, self._alive = onlookers or Onlookers(), alive
+        self._alarms = Alarms(alarms or AlarmsConfig(), self._tell_alarm)
+        self._signals = Signals(shelf, cameras, store, self._alarms, shadow=facts.shadow)
+        self._books = Books(facts, store, self._alarms, self._onlookers)
+        self._judge = Judge(facts, cameras, self._signals)
+        self._waiting = Waiting(facts.queue_depth, self._books, self._signals)
+        self._second = SecondStation(self._signals)
         self._is_open = self._is_told = self._has_connected = False
         self._last: tuple[int, int] | None = None  # boot and sequence of the newest trigger accounted for
         self._polled_at = 0.0
-        self._waiting: tuple[Record, float] | None = None  # sent, not acknowledged yet; until when
+        self._problem: str | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """Return what was done so far."""
+        return self._books.summary
 
     def run(self, parts: int | None, stop: threading.Event, linger_s: float = 0.0) -> Summary:
         """Judge parts until so many triggers are accounted for, or ``stop`` is set; return what was done.
@@ -55,6 +70,8 @@ class Station:
                 that are still on their way to the gate.
         """
         self._last = self._store.last_trigger(self._facts.name)
+        if self._alive:
+            self._alive.ready()
         try:
             while not stop.is_set() and (parts is None or self.summary.triggers < parts):
                 try:
@@ -64,17 +81,22 @@ class Station:
                     time.sleep(self._controller.poll_period_s)
                 except ControllerError as error:
                     self._lose_controller(error)
+                    self._tell_status()
                     stop.wait(BEAT_S)
+            if self._alive:
+                self._alive.stopping()
             self._finish(time.monotonic() + linger_s)
         finally:
-            self._stop_waiting(acknowledged=False)
+            self._waiting.give_up_all()
             self._close_controller()
+            self._tell_status(online=False)
         return self.summary
 
     def _connect(self) -> None:
         """Open the controller, read where it stands, throw away what an earlier connection left, then go online."""
         self._controller.__enter__()
         self._is_open = True
+        self._second.refuse(self._controller)
         self._polled_at = time.monotonic()
         words = self._controller.read()
         self._signals.start_listening(words)
@@ -82,7 +104,7 @@ class Station:
         self._has_connected = True
         if self._is_told:
             logger.warning("%s is back", self._controller)
-        self._is_told = False
+        self._is_told, self._problem = False, None
 
     def _resynchronise(self, words: ControllerWords, *, was_off: bool = False) -> None:
         """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed.
@@ -95,10 +117,8 @@ class Station:
             restarted = known[0] != words.boot or (not was_off and _went_back(known[1], words.trigger_sequence))
             before = 0 if restarted else known[1]
             if words.trigger_sequence not in (0, before):
-                first = before % 65535 + 1
-                lost = self._declare_missed(
-                    words.boot, first, words.trigger_sequence, Reason.NOT_READY, "not connected"
-                )
+                first, last = before % LAST_SEQUENCE + 1, words.trigger_sequence
+                lost = self._books.missed(self._view, words.boot, first, last, Reason.NOT_READY, "not connected")
                 self.summary.missed_before += lost
         self._controller.clear(self._signals.words())
 
@@ -109,129 +129,101 @@ class Station:
         words = self._controller.read()
         now = time.monotonic()
         self._signals.listen(words, self._controller)
-        self._take_acknowledge(words, now)
-        if Command.CLEAR_FAULT in words.command:
-            self._signals.acknowledged(True)
+        self._waiting.take(words, now, self._controller)
         assert self._last is not None
         boot, sequence = self._last
         is_new = words.trigger_sequence not in (0, sequence)
-        self._signals.beat(self._controller, check_engine=not is_new)
+        if not is_new:
+            self._follow_recipe(words)
+            self._second.look(self._controller)
+        self._beat(check_engine=not is_new)
         if words.boot != boot or (is_new and _went_back(sequence, words.trigger_sequence)):
             logger.warning("%s was restarted (boot %d, now %d)", self._controller, boot, words.boot)
-            self._stop_waiting(acknowledged=False)
+            self._waiting.give_up_all()
             self._resynchronise(words)
         elif is_new:
             self._take_trigger(words, now, read_before)
 
+    def _follow_recipe(self, words: ControllerWords) -> None:
+        """Change the recipe where the controller asks for it; a part that comes meanwhile is not decidable."""
+        if Command.CHANGE_RECIPE in words.command and words.recipe != 0:
+            self._shelf.want(words.recipe)
+        before = self._shelf.settle()
+        if before is not None:
+            now = self._shelf.in_force
+            logger.warning("recipe %d '%s' is in force, before %d", now.number, now.name, before.number)
+            models = {view.camera: [view.recipe_sha256, view.bundle_id] for view in now.views}
+            self._note("change", {"what": "recipe", "was": before.number, "is": now.number, "recipe and model": models})
+
     def _take_trigger(self, words: ControllerWords, now: float, read_before: float) -> None:
         assert self._last is not None
         passed = sequences_between(self._last[1], words.trigger_sequence)
-        was_busy = self._waiting is not None
-        self._stop_waiting(acknowledged=False)
-        self._signals.is_overrun = bool(passed) or was_busy
+        is_too_soon = self._waiting.is_full
+        self._waiting.give_up_oldest()
+        self._signals.is_overrun = bool(passed) or is_too_soon
         self.summary.triggers += len(passed) + 1
         if passed:
-            self._count_missed(
-                self._declare_missed(words.boot, passed[0], passed[-1], Reason.OVERRUN, "the next part came too soon")
-            )
+            self._declare_missed(words.boot, passed[0], passed[-1], Reason.OVERRUN, "the next part came too soon")
         self._last = (words.boot, words.trigger_sequence)
         window_ms = words.window_ms or _DEFAULT_WINDOW_MS
         trigger = Trigger(
             words.boot, words.trigger_sequence, window_ms, now, read_before + window_ms / 1000, words.part_id, words.lot
         )
+        sequence = trigger.sequence
         if Command.ENABLE not in words.command:
-            sequence = trigger.sequence
-            self._count_missed(
-                self._declare_missed(words.boot, sequence, sequence, Reason.NOT_READY, "not enabled by the controller")
-            )
+            self._declare_missed(words.boot, sequence, sequence, Reason.NOT_READY, "not enabled by the controller")
             return
         self._signals.is_busy = True
         try:
-            inspection, frame = self._judge(trigger, was_busy=was_busy)
+            judged = self._judge.judge(
+                trigger, self._shelf.in_force, self._controller.poll_period_s, self._keep_beating,
+                is_too_soon=is_too_soon,
+            )  # fmt: skip
         except BaseException as error:  # a lost controller or a bug: the part is on record all the same
             detail = f"{type(error).__name__} while the part was judged: {error}"
-            sequence = trigger.sequence
-            self._count_missed(self._declare_missed(trigger.boot, sequence, sequence, Reason.NOT_READY, detail))
+            self._declare_missed(trigger.boot, sequence, sequence, Reason.NOT_READY, detail)
             raise
-        self._answer(trigger, inspection, frame)
+        self._answer(trigger, judged)
 
-    def _judge(self, trigger: Trigger, *, was_busy: bool) -> tuple[Inspection, Frame | None]:
-        """Return the verdict on the part of a trigger; every way out but the last is not good."""
-        if obstacle := self._signals.why_not_ready():
-            return _undecidable(Reason.NOT_READY, obstacle), None
-        age_s = time.monotonic() - (trigger.deadline - trigger.window_ms / 1000)
-        if was_busy or age_s > self._facts.trigger_age_s:
-            self._signals.is_overrun = True
-            detail = f"seen up to {1000 * age_s:.0f} ms after the trigger; the part has moved on"
-            return _undecidable(Reason.OVERRUN, detail), None
-        spare_s = self._facts.engine_p99_s + self._controller.poll_period_s + _CAMERA_RESERVE_S
-        timeout_s = max(_SHORTEST_WAIT_S, trigger.deadline - time.monotonic() - spare_s)
-        try:
-            frame = self._camera.grab(timeout_s, self._keep_beating)
-        except CameraError as error:
-            return _undecidable(Reason.NO_WHOLE_PICTURE, str(error)), None
-        inspection = self._inspector.inspect(frame.image)
-        failed = inspection.decision.reason is Reason.ENGINE_FAILED
-        if failed or inspection.prediction is not None:  # an unusable picture says nothing about the engine
-            self._signals.engine_answered(failed=failed)
-        late_s = time.monotonic() - trigger.deadline
-        if inspection.decision.verdict is Verdict.GOOD and late_s > 0:
-            detail = f"judged {1000 * late_s:.0f} ms after the window of {trigger.window_ms} ms"
-            return replace(_undecidable(Reason.TOO_LATE, detail), prediction=inspection.prediction), frame
-        return inspection, frame
-
-    def _answer(self, trigger: Trigger, inspection: Inspection, frame: Frame | None) -> None:
+    def _answer(self, trigger: Trigger, judged: Judged) -> None:
         """Send the result once; its record waits for the acknowledge."""
-        record = self._record(trigger, inspection, frame)
-        self.summary.results += 1
-        truth = (frame.true_class if frame else None) or "?"
-        self.summary.lanes[truth, inspection.decision.verdict.name, inspection.lane] += 1
+        record = self._books.judged(trigger, judged)
+        inspection = judged.inspection
+        began = time.monotonic()
         try:
             if not self._facts.shadow:
                 result = Result(trigger, inspection.decision, inspection.class_number, inspection.lane)
                 self._controller.send(result, self._signals.words())
                 record = replace(record, sent=True)
         finally:  # a result that could not be sent is on record as such
-            latency_ms = (time.monotonic() - trigger.seen_at) * 1000
-            record = replace(record, latency_ms=latency_ms)
+            now = time.monotonic()
+            latency_ms = (now - trigger.seen_at) * 1000
+            record = replace(record, latency_ms=latency_ms, result_at=datetime.now(UTC), write_ms=1000 * (now - began))
             if record.sent:
                 self.summary.latencies_ms.append(latency_ms)
-                self._waiting = (record, trigger.seen_at + trigger.window_ms / 1000 + _TWO_SCANS_S)
-            else:
-                self._signals.is_busy = False
-                if not self._facts.shadow:  # the controller may still execute a write that it did not answer
-                    record = replace(record, detail=f"{record.detail} not confirmed by the controller".strip())
-                self._store.add(record)
-
-    def _take_acknowledge(self, words: ControllerWords, now: float) -> None:
-        if self._waiting is None:
-            return
-        record, until = self._waiting
-        if words.acknowledged == record.sequence and words.boot == record.boot:
-            self._stop_waiting(acknowledged=True)
-        elif now > until:
-            logger.error("%s: result %d was not acknowledged", self._controller, record.sequence)
-            self._stop_waiting(acknowledged=False)
-
-    def _stop_waiting(self, *, acknowledged: bool) -> None:
-        self._signals.is_busy = False
-        if self._waiting is not None:
-            self._store.add(replace(self._waiting[0], acknowledged=acknowledged))
-            self._signals.acknowledged(acknowledged)
-            self._waiting = None
+                self._waiting.add(record, trigger.seen_at + trigger.window_ms / 1000 + _TWO_SCANS_S)
+            elif not self._facts.shadow:  # the controller may still execute a write that it did not answer
+                record = replace(record, detail=f"{record.detail} not confirmed by the controller".strip())
+            if not record.sent:
+                self._books.keep(record)
+            self._signals.is_busy = self._waiting.is_full
 
     def _keep_beating(self) -> None:
-        self._signals.beat(self._controller, check_engine=False)
+        self._beat(check_engine=False)
+
+    def _beat(self, *, check_engine: bool) -> None:
+        if self._signals.beat(self._controller, check_engine=check_engine):
+            self._tell_status()
 
     def _finish(self, until: float) -> None:
         """Take no further part, keep the heartbeat while parts are on their way, then go offline."""
         try:
-            while self._is_open and (self._waiting is not None or time.monotonic() < until):
+            while self._is_open and (self._waiting or time.monotonic() < until):
                 words = self._controller.read()
                 self._signals.listen(words, self._controller)
-                self._take_acknowledge(words, time.monotonic())
+                self._waiting.take(words, time.monotonic(), self._controller)
                 self._signals.is_busy = True
-                self._signals.beat(self._controller)
+                self._beat(check_engine=True)
                 time.sleep(self._controller.poll_period_s)
             if self._is_open:
                 self._declare_rest(self._controller.read())
@@ -249,15 +241,13 @@ class Station:
             rest = [*sequences_between(sequence, words.trigger_sequence), words.trigger_sequence]
             self._last = (boot, words.trigger_sequence)
             self.summary.triggers += len(rest)
-            self._count_missed(
-                self._declare_missed(boot, rest[0], rest[-1], Reason.NOT_READY, "the station was stopping")
-            )
+            self._declare_missed(boot, rest[0], rest[-1], Reason.NOT_READY, "the station was stopping")
 
     def _lose_controller(self, error: ControllerError) -> None:
         if not self._is_told:
             logger.error("%s", error)
-        self._is_told = True
-        self._stop_waiting(acknowledged=False)
+        self._is_told, self._problem = True, str(error)
+        self._waiting.give_up_all()
         self._signals.is_heard = False
         self._close_controller()
 
@@ -266,49 +256,35 @@ class Station:
             self._is_open = False
             self._controller.__exit__(None, None, None)
 
-    def _declare_missed(self, boot: int, first: int, last: int, reason: Reason, detail: str) -> int:
-        """Put a range of triggers without a result on record, and return how many they are."""
-        now = time.monotonic()
-        record = self._record(Trigger(boot, last, 0, now, now), _undecidable(reason, detail), None)
-        self._store.add(replace(record, missed=True, first_sequence=first))
-        return len(sequences_between(first, last)) + (2 if first != last else 1)
+    def _declare_missed(self, boot: int, first: int, last: int, reason: Reason, detail: str) -> None:
+        self._books.missed_now(self._view, boot, first, last, reason, detail)
+        self._signals.is_busy = self._waiting.is_full
 
-    def _count_missed(self, missed: int) -> None:
-        self._signals.is_busy = False
-        self.summary.misses += missed
+    @property
+    def _view(self) -> View:
+        return self._shelf.in_force.views[0]
 
-    def _record(self, trigger: Trigger, inspection: Inspection, frame: Frame | None) -> Record:
-        prediction, recipe = inspection.prediction, self._inspector.recipe
-        score = prediction.defect_score if prediction else None
-        return Record(
-            station=self._facts.name,
-            boot=trigger.boot,
-            sequence=trigger.sequence,
-            first_sequence=trigger.sequence,
-            at=datetime.now(UTC) - timedelta(seconds=time.monotonic() - trigger.seen_at),
-            verdict=inspection.decision.verdict,
-            reason=inspection.decision.reason,
-            detail=inspection.decision.detail,
-            sent=False,
-            missed=False,
-            recipe=recipe.name,
-            bundle_id=self._facts.bundle_id,
-            lane=inspection.lane,
-            class_number=inspection.class_number,
-            defect_score=score if score is not None and score == score else None,
-            defect_class=prediction.defect_class if prediction else None,
-            true_class=frame.true_class if frame else None,
-            source=frame.source if frame else None,
-            part_id=trigger.part_id,
-            lot=trigger.lot,
-            image=frame.image if frame else None,
-        )
+    def _tell_status(self, *, online: bool = True) -> None:
+        words, summary, recipe = self._signals.words(online=online), self.summary, self._shelf.in_force
+        problem = self._problem or self._signals.why_not_ready() or self._signals.why_locked()
+        if self._alive:
+            self._alive.beat(f"{words.station_state.name.lower()}, {summary.results} parts judged")
+        self._onlookers.status(
+            StationStatus(
+                self._facts.name, datetime.now(UTC), words.station_state, words.fault, self._signals.is_ready,
+                self._facts.shadow, recipe.name, recipe.number, self._signals.warnings, problem,
+                summary.triggers, summary.results, summary.misses,
+            )
+        )  # fmt: skip
+
+    def _tell_alarm(self, what: str, begins: bool) -> None:
+        (logger.error if begins else logger.warning)("%s%s", what, "" if begins else ": over")
+        self._note("alarm", {"what": what, "is": "begun" if begins else "over"})
+
+    def _note(self, kind: str, content: dict[str, object]) -> None:
+        self._store.note(AuditEvent(self._facts.name, kind, content))
 
 
 def _went_back(before: int, after: int) -> bool:
     """Tell whether a sequence is behind another: a controller that restarted without changing its boot number."""
     return (after - before) % LAST_SEQUENCE > LAST_SEQUENCE // 2
-
-
-def _undecidable(reason: Reason, detail: str) -> Inspection:
-    return Inspection(Decision(Verdict.RECHECK, reason, detail), None, 0, 0)

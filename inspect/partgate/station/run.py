@@ -3,27 +3,32 @@
 import logging
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from partgate.inference.inspector import Inspector
+from partgate.controllers.base import Controller
+from partgate.publish.publishers import open_publishers
 from partgate.records.audit import start_event, stop_event
 from partgate.records.store import RecordStore
 from partgate.station.account import StationFacts, Summary
 from partgate.station.config import StationConfig
+from partgate.station.eyes import Cameras
+from partgate.station.lock import only_one
 from partgate.station.loop import Station
+from partgate.station.notify import Alive
+from partgate.station.opening import open_views
+from partgate.station.recipes import RecipeShelf
+from partgate.station.status import Onlookers
+from partgate.station.views import Views
 from partgate.station.watch import WatchedCamera
 
 logger = logging.getLogger(__name__)
 
 _CAMERA_GRACE_S = 1.0
-_ENGINE_TRIALS = 30
-_FEWEST_TRIALS = 5  # where one part needs many runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +54,47 @@ def run_station(
         PartgateError: If recipe, bundle, camera or records cannot be opened. A controller that is not there is waited
             for: it may be switched on after the station.
     """
-    inspector = Inspector.open(config.recipe, config.threads)
-    engine_p99_s = measure_engine(inspector)
-    camera = WatchedCamera(config.camera)
-    try:
-        camera.open(config.camera.open_within_s + _CAMERA_GRACE_S)
-        for difference in camera.differences:
+    first = open_views(config, next(iter(config.recipe_numbers), None))
+    shelf = RecipeShelf(first, config.recipe_numbers, lambda number: open_views(config, number))
+    controller = config.controller.open()
+    with ExitStack() as opened:
+        opened.enter_context(only_one(config.records.folder, config.name, "run"))
+        cameras = Cameras({camera.name: WatchedCamera(camera) for camera in config.all_cameras})
+        opened.callback(cameras.close)
+        cameras.open(_CAMERA_GRACE_S)
+        for difference in cameras.differences:
             logger.warning("%s", difference)
-        with RecordStore(config.records.folder, config.records.keep_pictures) as store, stopping(stop) as stop_event:
-            _warn_if_slow(engine_p99_s, config)
-            facts = StationFacts(
-                config.name, inspector.bundle.id, engine_p99_s, config.trigger_age_ms / 1000, config.shadow
-            )
-            station = Station(facts, config.controller.open(), camera, inspector, store)
-            with _on_the_audit_log(config, inspector, store, station.summary, stop_event):
-                summary = station.run(parts, stop_event, linger_s)
-    finally:
-        camera.close()
+        store = opened.enter_context(RecordStore.from_config(config.records))
+        onlookers = opened.enter_context(_onlookers(config, controller))
+        stop_event = opened.enter_context(stopping(stop))
+        _warn_if_slow(first.engine_p99_s, config)
+        facts = StationFacts(config.name, config.trigger_age_ms / 1000, config.queue_depth, config.shadow)
+        station = Station(facts, controller, cameras, shelf, store, config.alarms, onlookers, Alive())
+        with _on_the_audit_log(config, first, store, station.summary, stop_event):
+            summary = station.run(parts, stop_event, linger_s)
     return RunResult(summary, config.records.folder)
 
 
 @contextmanager
+def _onlookers(config: StationConfig, controller: Controller) -> Iterator[Onlookers]:
+    """Give whoever is told results and state: publishers, lamps."""
+    with ExitStack() as opened:
+        publishers = opened.enter_context(open_publishers(config.publish, config.name))
+        on_status = [publishers.status]
+        if config.stack_light is not None:
+            on_status.append(opened.enter_context(config.stack_light.open(controller)).show)
+        yield Onlookers(on_status, [publishers.result])
+
+
+@contextmanager
 def _on_the_audit_log(
-    config: StationConfig, inspector: Inspector, store: RecordStore, summary: Summary, stop: threading.Event
+    config: StationConfig, views: Views, store: RecordStore, summary: Summary, stop: threading.Event
 ) -> Iterator[None]:
     """Note what the station starts with, and how it ended; one that is killed leaves a start without a stop."""
+    view = views.views[0]
     store.note(
         start_event(
-            config.name, inspector.recipe, inspector.recipe_sha256, inspector.bundle.id, config, config.records.folder
+            config.name, view.inspector.recipe, view.recipe_sha256, view.bundle_id, config, config.records.folder
         )
     )
     try:
@@ -93,24 +111,11 @@ def _on_the_audit_log(
 def _warn_if_slow(engine_p99_s: float, config: StationConfig) -> None:
     if 1000 * engine_p99_s > config.trigger_age_ms:
         logger.warning(
-            "the engine needs %.0f ms for a picture, trigger_age_ms is %.0f: parts that come while it is busy are "
+            "the engine needs %.0f ms for a part, trigger_age_ms is %.0f: parts that come while it is busy are "
             "overruns; use a smaller image_size_px, fewer tiles or regions, a faster PC, or a larger trigger_age_ms if "
             "the belt is slow",
             1000 * engine_p99_s, config.trigger_age_ms,
         )  # fmt: skip
-
-
-def measure_engine(inspector: Inspector, trials: int = _ENGINE_TRIALS) -> float:
-    """Return the time that the engine needs for a picture at most, as the 99th percentile of trials, in seconds.
-
-    All regions or tiles of the picture count; with many of them fewer pictures are tried.
-    """
-    times = []
-    for _ in range(max(_FEWEST_TRIALS, trials // inspector.runs_per_part)):
-        began = time.perf_counter()
-        inspector.rehearse()
-        times.append(time.perf_counter() - began)
-    return float(np.percentile(times, 99))
 
 
 def percentiles(latencies_ms: Sequence[float]) -> tuple[float, float]:

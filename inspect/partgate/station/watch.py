@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from partgate.cameras.base import Camera, CameraConfig
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, PartgateError
@@ -15,6 +16,16 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _CLOSE_WITHIN_S = 3.0
 _LOOK_EVERY_S = 0.2
 _STUCK_GRACE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A picture that was asked for."""
+
+    number: int
+    timeout_s: float
+    deadline: float  # monotonic seconds
+    refused: CameraError | None = None  # there was no camera to ask
 
 
 class WatchedCamera:
@@ -41,18 +52,31 @@ class WatchedCamera:
         """Tell whether there is no camera now, or one that does not come back from a request."""
         return not self._is_open or (self._stuck_at is not None and time.monotonic() > self._stuck_at)
 
-    def open(self, within_s: float) -> None:
-        """Open the camera for the first time.
+    @property
+    def open_within_s(self) -> float:
+        """Return the longest wait for the camera when the station starts, as configured."""
+        return self._config.open_within_s
+
+    def start(self) -> None:
+        """Begin to open the camera; returns at once."""
+        self._thread.start()
+
+    def wait_until_open(self, within_s: float) -> None:
+        """Wait until the camera is open for the first time.
 
         Raises:
             CameraLostError: If it cannot be opened within the time: a station does not start without its camera.
         """
-        self._thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self._is_open or not self._thread.is_alive(), within_s)
             if not self._is_open:
                 self._is_closing = True
                 raise CameraLostError(self.problem or f"camera '{self._config.name}': did not open within {within_s} s")
+
+    def open(self, within_s: float) -> None:
+        """Open the camera for the first time; see :meth:`wait_until_open`."""
+        self.start()
+        self.wait_until_open(within_s)
 
     def close(self) -> None:
         """End the thread; a driver that hangs is left behind."""
@@ -62,35 +86,53 @@ class WatchedCamera:
         if self._thread.is_alive():
             self._thread.join(_CLOSE_WITHIN_S)
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None], slice_s: float = 0.02) -> Frame:
-        """Return a picture exposed after this call.
+    def ask(self, timeout_s: float) -> Ticket:
+        """Ask for a picture that is exposed from now on; returns at once.
 
         Args:
-            timeout_s: Longest wait.
+            timeout_s: Longest wait for it.
+        """
+        with self._changed:
+            if not self._is_open:
+                lost = CameraLostError(self.problem or f"camera '{self._config.name}': lost")
+                return Ticket(0, timeout_s, time.monotonic(), lost)
+            self._wanted += 1
+            self._timeout_s = timeout_s
+            if self._stuck_at is None:
+                self._stuck_at = time.monotonic() + 2 * timeout_s + _STUCK_GRACE_S
+            self._changed.notify_all()
+            return Ticket(self._wanted, timeout_s, time.monotonic() + timeout_s)
+
+    def collect(self, ticket: Ticket, while_waiting: Callable[[], None], slice_s: float = 0.02) -> Frame | CameraError:
+        """Return the picture that was asked for, or why there is none.
+
+        Args:
+            ticket: Of the newest :meth:`ask`.
             while_waiting: Called about every ``slice_s``: the loop keeps its heartbeat.
             slice_s: Seconds between the calls.
+        """
+        if ticket.refused is not None:
+            return ticket.refused
+        is_last_look = False
+        while not is_last_look:  # one that came while another camera was waited for is taken, too
+            left = ticket.deadline - time.monotonic()
+            is_last_look = left <= 0
+            with self._changed:
+                if self._changed.wait_for(lambda: ticket.number in self._answers, max(0.0, min(slice_s, left))):
+                    return self._answers.pop(ticket.number)
+            while_waiting()
+        return CameraError(f"camera '{self._config.name}': no picture within {ticket.timeout_s:.3f} s")
+
+    def grab(self, timeout_s: float, while_waiting: Callable[[], None], slice_s: float = 0.02) -> Frame:
+        """Return a picture exposed after this call; see :meth:`ask` and :meth:`collect`.
 
         Raises:
             CameraError: If no whole picture came in time, or there is no camera now.
         """
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            if not self._is_open:
-                raise CameraLostError(self.problem or f"camera '{self._config.name}': lost")
-            self._wanted += 1
-            number, self._timeout_s = self._wanted, timeout_s
-            if self._stuck_at is None:
-                self._stuck_at = time.monotonic() + 2 * timeout_s + _STUCK_GRACE_S
-            self._changed.notify_all()
-        while (left := deadline - time.monotonic()) > 0:
-            with self._changed:
-                if self._changed.wait_for(lambda: number in self._answers, min(slice_s, left)):
-                    answer = self._answers.pop(number)
-                    if isinstance(answer, CameraError):
-                        raise answer
-                    return answer
-            while_waiting()
-        raise CameraError(f"camera '{self._config.name}': no picture within {timeout_s:.3f} s")
+        answer = self.collect(self.ask(timeout_s), while_waiting, slice_s)
+        if isinstance(answer, CameraError):
+            raise answer
+        return answer
 
     def _serve(self) -> None:
         pause = _FIRST_PAUSE_S

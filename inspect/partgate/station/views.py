@@ -1,0 +1,87 @@
+"""Who judges the pictures of each camera, and what several pictures of one part come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from partgate.inference.inspector import Inspection
+from partgate.parts import Decision, Frame, Reason, Verdict
+from partgate.station.account import JudgesPictures
+
+_SEVERITY = {Verdict.GOOD: 0, Verdict.RECHECK: 1, Verdict.REJECT: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The pictures of one camera and who judges them."""
+
+    camera: str
+    inspector: JudgesPictures
+    bundle_id: str
+    recipe_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One recipe of a station as it is in force: a view per camera.
+
+    Attributes:
+        number: By which the controller asks for it.
+        views: At least one; all cameras of the station.
+        engine_p99_s: Time that the engine needs for all pictures of a part at most, as the 99th percentile.
+    """
+
+    number: int
+    views: tuple[View, ...]
+    engine_p99_s: float
+
+    @property
+    def name(self) -> str:
+        """Return the name of the recipe, of the first camera where they differ."""
+        return self.views[0].inspector.recipe.name
+
+    def check(self) -> None:
+        """Try every engine; raises where one fails."""
+        for view in self.views:
+            view.inspector.check()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known about one part after it was judged.
+
+    Attributes:
+        inspection: The verdict on the part.
+        view: The view that the verdict rests on.
+        frame: Its picture; ``None`` where there is none.
+        more_frames: Pictures of the other cameras.
+        picture_at: Monotonic seconds when the pictures were in hand; ``None`` where there was none.
+        judged_at: Monotonic seconds when the verdict was found; the same.
+    """
+
+    inspection: Inspection
+    view: View
+    frame: Frame | None = None
+    more_frames: tuple[Frame, ...] = ()
+    picture_at: float | None = None
+    judged_at: float | None = None
+
+
+def undecidable(reason: Reason, detail: str) -> Inspection:
+    """Return a verdict that no model gave: not decidable, lane 0."""
+    return Inspection(Decision(Verdict.RECHECK, reason, detail), None, 0, 0)
+
+
+def worst_of(inspections: Mapping[str, Inspection]) -> str:
+    """Return the camera whose verdict holds for the part: all must be good, one reject is enough.
+
+    Of equal verdicts the higher defect score counts, then the order of the cameras.
+
+    Args:
+        inspections: By camera, at least one.
+    """
+    return max(inspections, key=lambda camera: _badness(inspections[camera]))
+
+
+def _badness(inspection: Inspection) -> tuple[int, float]:
+    score = inspection.prediction.defect_score if inspection.prediction else 0.0
+    return _SEVERITY[inspection.decision.verdict], score if score == score else float("inf")
