@@ -83,3 +83,15 @@ def test_file_that_is_no_text_or_missing_is_refused(tmp_path: Path):
     make_file(tmp_path, b"\xff\xfe")
     with pytest.raises(ConfigError, match="is no UTF-8 text"):
         load({"file": "password"}, tmp_path).read()
+
+
+def test_credential_that_systemd_guards_is_read_whatever_its_mode_looks_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = make_file(tmp_path, b"hunter2", 0o440)
+    with pytest.raises(ConfigError, match="its mode is 0440"):
+        load({"file": str(path)}).read()
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    assert load({"file": str(path)}).read().get_secret_value() == "hunter2"

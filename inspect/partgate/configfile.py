@@ -28,7 +28,11 @@ _KNOWN_ERROR_TYPES = frozenset(get_args(ErrorType))
 SECRET = "secret"
 """Type of a problem whose value is not repeated: it may be a password."""
 # Where pydantic names Python classes.
-_PLAIN_WORDS = {"path_type": "must be a path", "model_type": "must hold keys and values"}
+_PLAIN_WORDS = {
+    "path_type": "must be a path",
+    "model_type": "must hold keys and values",
+    "tuple_type": "must be a list (lines that begin with -)",
+}
 
 
 class Settings(BaseModel):

@@ -61,7 +61,7 @@ def _from_file(path: Path) -> str:
             content = file.read(_LONGEST_SECRET + 1)
     except OSError as error:
         raise ConfigError([f"password file {path}: cannot be read: {error.strerror}"]) from error
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO) and not _is_guarded_by_systemd(path):
         found = stat.S_IMODE(mode)
         raise ConfigError([f"password file {path}: must be readable by its owner alone, its mode is {found:04o}; "
                            f"run: chmod 600 {path}"])  # fmt: skip
@@ -72,3 +72,13 @@ def _from_file(path: Path) -> str:
     if not secret or len(content) > _LONGEST_SECRET or "\n" in secret:
         raise ConfigError([f"password file {path}: must hold one line of at most {_LONGEST_SECRET} bytes"])
     return secret
+
+
+def _is_guarded_by_systemd(path: Path) -> bool:
+    """Tell whether a file is one that systemd gives to this service alone; its access list looks like a wider mode.
+
+    Source:
+        systemd.exec(5), LoadCredential and CREDENTIALS_DIRECTORY.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.resolve().parent == Path(folder or "").resolve()

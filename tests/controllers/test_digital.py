@@ -5,9 +5,11 @@ import sys
 
 import pytest
 
+from partgate.controllers.block import State, StationWords
 from partgate.controllers.digital import DigitalControllerConfig, GpioChip
 from partgate.controllers.wired import Wiring
 from partgate.errors import ControllerError
+from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
 WIRING = Wiring(trigger="IN0", good=17, heartbeat=18)
 
@@ -57,6 +59,23 @@ def test_lines_are_let_go_on_closing_and_off_before(board):
     assert not board.levels[17]
     with pytest.raises(ControllerError, match="is not connected"):
         controller.read()
+
+
+def test_part_that_came_a_moment_before_the_result_withholds_its_good(board):
+    with digital(debounce=False, window_ms=60000).open() as controller:
+        controller.read()
+        board.levels["IN0"] = True
+        boot = controller.read().boot
+        controller._stop.set()  # the watching thread does not happen to look now
+        controller._watcher.join()
+        board.levels["IN0"] = False
+        controller.read()
+        board.levels["IN0"] = True
+        good = Result(Trigger(boot, 1, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
+        controller.send(good, StationWords(1, State.ONLINE, Fault.NONE, 1))
+
+        assert board.changes(17) == []
+        assert controller.read().trigger_sequence == 2
 
 
 def test_line_that_another_program_holds_is_told(board):

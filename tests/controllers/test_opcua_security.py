@@ -159,6 +159,28 @@ def test_wrong_password_is_told_without_it_and_is_not_tried_again_soon(secure_pl
     assert "sesame" not in str(told.value) + repr(told.value.__cause__) + repr(controller.__dict__)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_refusal"),
+    [({"password": "wrong"}, True), ({"server_certificate": "own.der"}, True), ({"node": "ns=2;s=No.{word}"}, False)],
+    ids=["password", "certificate", "variables"],
+)
+def test_refusal_is_told_apart_from_a_failure_that_may_pass(
+    secure_plc: Plc, folder: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], is_refusal: bool
+) -> None:
+    (folder / "wrong").touch(0o600)
+    (folder / "wrong").write_text("sesame")
+    more: dict[str, Any] = {key: value if key == "node" else folder / value for key, value in change.items()}
+    if "password" in more:
+        more["password"] = {"file": more["password"]}
+    controller, told = secure_plc.config(**secured(folder, **more)).open(), []
+    monkeypatch.setattr(controller._wait, "failed", lambda *, refused: told.append(refused))
+
+    with pytest.raises(ControllerError), controller:
+        pass
+
+    assert told == [is_refusal]
+
+
 def test_refusals_wait_ever_longer_up_to_half_a_minute_and_failures_up_to_two_seconds() -> None:
     refusals, failures = [pauses(refused=refused) for refused in (True, False)]
 

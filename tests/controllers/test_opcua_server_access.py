@@ -175,11 +175,16 @@ def test_second_controller_is_refused_while_the_first_lives_and_replaces_it_when
 
 
 def test_session_that_is_not_the_controllers_changes_nothing_whatever_its_channel_allows() -> None:
-    server = make_server(Gate("controller", SecretStr("x"), None, anonymous_may_read=False))
+    gate = Gate("controller", SecretStr("x"), None, anonymous_may_read=False)
+    server = make_server(gate)
 
     async def scenario() -> None:
         session = server.iserver.create_session("intruder", User(UserRole.Admin), external=True)
-        item = ua.WriteValue(ua.NodeId(1, 0), ua.AttributeIds.Value, None, ua.DataValue(1))
+        given = ua.DataValue(ua.Variant(1, ua.VariantType.UInt16))
+        item = ua.WriteValue(ua.NodeId(1, 0), ua.AttributeIds.Value, None, given)
+        assert gate.why_not_written(item) == ua.StatusCodes.BadUserAccessDenied  # no word of the controller
+        gate.words = {item.NodeId: "TRIG_SEQ"}
+        assert gate.why_not_written(item) is None
         assert [status.name for status in await session.write(ua.WriteParameters([item]))] == ["BadUserAccessDenied"]
         assert [found.StatusCode.name for found in await session.call([ua.CallMethodRequest()])] == [
             "BadUserAccessDenied"

@@ -17,7 +17,7 @@ from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 from .reduced_devices import DEVICES, Device, TextDevice
 
 ONLINE = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
-ROOMY = {"window_ms": 20000, "good_ms": 5000}
+ROOMY = {"window_ms": 65000, "good_ms": 30000}  # longer than any test waits
 WaitFor = Callable[[Callable[[], object]], None]
 CASES = [pytest.param(make, id=f"{kind}-{n}") for kind, makes in DEVICES.items() for n, make in enumerate(makes)]
 Running = tuple[Device, ReducedController]

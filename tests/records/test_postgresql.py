@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from partgate.errors import ConfigError, RecordError
 from partgate.parts import Reason, Record, Verdict
+from partgate.records import store as store_module
 from partgate.records.audit import stop_event
 from partgate.records.config import RecordsConfig
 from partgate.records.database import open_database
@@ -204,8 +205,11 @@ def test_commit_whose_answer_was_lost_is_not_written_again(on_server: MakeConfig
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes of the server are found in /proc")
-def test_server_that_hangs_counts_as_lost_within_its_time(on_server: MakeConfig, postgresql: Any):
+def test_server_that_hangs_counts_as_lost_within_its_time(
+    on_server: MakeConfig, postgresql: Any, monkeypatch: pytest.MonkeyPatch
+):
     config = on_server(answer_within_s=0.5)
+    monkeypatch.setattr(store_module, "_HUNG_S", 1e9)  # the connection's own time-out is meant
     with RecordStore(config) as store:
         store.add(make_record(1))
         wait_for(lambda: store.written == 1)

@@ -169,10 +169,11 @@ def test_records_of_an_earlier_version_without_sizes_are_measured_on_the_disk(
 def test_station_deletes_in_small_steps_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(retention_module, "_BATCH", 3)
     monkeypatch.setattr(retention_module, "_FILES_A_STEP", 2)
-    monkeypatch.setattr(retention_module, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(retention_module, "_AGAIN_S", 0.05)
     write(tmp_path, *(make_record(sequence, 50) for sequence in range(1, 9)), make_record(9, 1))
 
     with RecordStore(RecordsConfig(folder=tmp_path, retention=AGE)) as store:
+        wait_for(lambda: (store._retention.wait_s or 0) > 0)  # it looked before any station was known
         store.last_trigger("line")
         wait_for(lambda: there(tmp_path) == [9])
         store.add(make_record(10, 1))

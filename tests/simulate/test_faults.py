@@ -87,6 +87,17 @@ def test_recipe_asks_for_the_next_one_by_number_and_bit_then_for_the_one_before(
     assert all(memory[Word.RECIPE] == 3 for memory in watch.seen if not memory[Word.CMD] & Command.CHANGE_RECIPE)
 
 
+def test_recipe_leaves_the_wish_as_it_was(quick, watched):
+    plc, watch = watched
+    plc._write_words({Word.RECIPE_ACTIVE: 3})
+    plc.set_recipe(0)
+
+    FAULTS["recipe"](plc)
+    after(plc)
+
+    assert watch.of(Word.RECIPE)[-2:] == [4, 0]  # 3 is in force all the time: nothing to wait for
+
+
 def test_recipe_that_a_station_takes_is_asked_back_at_once(watched):
     plc, watch = watched
     plc._write_words({Word.RECIPE_ACTIVE: 3})

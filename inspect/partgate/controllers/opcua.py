@@ -200,9 +200,8 @@ class OpcuaController:
             return self._link.run(task, timeout_s)
         except Exception as error:
             refused = isinstance(error, RefusedError) or type(error).__name__.startswith(_REFUSALS)
-            reason = f"{self._step}{str(error) or type(error).__name__}"
-            if type(error).__name__.startswith("BadUserAccessDenied") and self._step:
-                reason += "; are user and password right?"
+            hint = "; are user and password right?" if type(error).__name__ == "BadUserAccessDenied" else ""
+            reason = f"{self._step}{str(error) or type(error).__name__}{hint}"
             self._drop()
             self._wait.failed(refused=refused)
             if isinstance(error, ConfigError):

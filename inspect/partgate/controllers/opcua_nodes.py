@@ -106,8 +106,7 @@ class OpcuaNodes:
         start = ([0] * len(STATION_WORDS), _types.UInt16)
         node = await folder.add_variable(ua.NodeId("Partgate.STATION", index), f"{index}:STATION", *start)
         self._ids["STATION"] = node.nodeid
-        if self._config.triggers == "words":
-            self._gate.words = {self._ids[name]: name for name in (*CONTROLLER_WORDS, *TEXTS)}
+        self._gate.words = {self._ids[name]: name for name in (*CONTROLLER_WORDS, *TEXTS)}
 
     async def _make_vision_system(self, index: int) -> None:
         parent, path = self._server.nodes.objects, ""

@@ -76,7 +76,7 @@ class ReducedConfig(ControllerConfig):
         le=65535,
         description="time from TRIGGER to the end of GOOD, in milliseconds; shorter than the way from camera to gate",
     )
-    good_ms: int = Field(default=50, ge=10, le=5000, description="length of the GOOD pulse, in milliseconds")
+    good_ms: int = Field(default=50, ge=10, le=60000, description="length of the GOOD pulse, in milliseconds")
     poll_ms: float = Field(default=5, ge=1, le=20, description="time between two reads, in milliseconds")
 
     @model_validator(mode="after")

@@ -41,16 +41,12 @@ def _refuse_what_does_not_fit(station: str, inspectors: dict[str, Inspector]) ->
     sorting = [camera for camera, inspector in inspectors.items() if inspector.recipe.good_class is None]
     if sorting:
         raise ConfigError(
-            [
-                f"station '{station}': camera '{sorting[0]}' sorts by class; with several cameras one class must be good"
-            ]
+            [f"station '{station}': camera '{sorting[0]}' sorts by class; several cameras need a good class"]
         )
     lanes = {camera: inspector.recipe.lane_for(Verdict.GOOD, None) for camera, inspector in inspectors.items()}
     if len(set(lanes.values())) > 1:
         told = ", ".join(f"'{camera}' {lane}" for camera, lane in lanes.items())
-        raise ConfigError(
-            [f"station '{station}': a good part must go to one lane for all cameras, got {told}"]
-        )
+        raise ConfigError([f"station '{station}': a good part must go to one lane for all cameras, got {told}"])
 
 
 def measure_engine(inspector: Inspector, trials: int = _ENGINE_TRIALS) -> float:
