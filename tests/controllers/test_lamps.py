@@ -46,10 +46,12 @@ TABLE = [  # red, yellow, green, blue: - off, # on, * flashing
     (status(S.ERROR, F.CAMERA), "*---"),
     (status(S.ERROR, F.CAMERA, warnings=("drift",)), "*#--"),
     (status(S.READY, F.CAMERA), "*---"),
-    (status(S.INITIALIZED, F.NO_ACKNOWLEDGE), "*---"),
+    (status(S.INITIALIZED, F.NO_ACKNOWLEDGE), "-**-"),
     (status(S.INITIALIZED, F.CONTROLLER_LOST), "*---"),
     (status(S.ERROR, F.GOLDEN_SAMPLE), "*--*"),
     (status(S.ERROR, F.SERIES), "*--*"),
+    (status(S.READY, F.SERIES), "-*#*"),
+    (status(S.INITIALIZED, F.RECORDS), "-**-"),
     (status(S.HALTED), "#--*"),
     (status(S.HALTED, F.SERIES), "*--*"),
 ]

@@ -13,7 +13,11 @@ import numpy as np
 import pytest
 
 from partgate.cameras.folder import FolderCameraConfig
+from partgate.controllers.base import ControllerConfig
 from partgate.controllers.modbus import ModbusControllerConfig
+from partgate.controllers.opcua import OpcuaControllerConfig
+from partgate.controllers.s7 import S7ControllerConfig
+from partgate.controllers.tcp import TcpControllerConfig
 from partgate.inference.inspector import Inspection
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
 from partgate.recipe import BundlePin, Limits, Recipe
@@ -72,6 +76,18 @@ class PlayedInspector:
             raise self.check_error
 
 
+def controller_of(plc: SimulatedPlc) -> ControllerConfig:
+    """Give the driver that speaks what a simulated PLC speaks."""
+    port, host = plc.port, "127.0.0.1"
+    drivers: dict[str, Callable[[], ControllerConfig]] = {
+        "modbus": lambda: ModbusControllerConfig(kind="modbus", host=host, port=port),
+        "opcua": lambda: OpcuaControllerConfig(kind="opcua", url=f"opc.tcp://{host}:{port}", security="none"),
+        "s7": lambda: S7ControllerConfig(kind="s7", host=host, port=port, db_number=1),
+        "tcp": lambda: TcpControllerConfig(kind="tcp", role="client", host=host, port=port),
+    }
+    return drivers[plc.settings.transport]()
+
+
 NO_ALARMS = AlarmsConfig(rejects_in_a_row=None, misses_in_a_row=None)
 
 
@@ -97,7 +113,7 @@ class Line:
         self.summary: Summary | None = None
         self.error: BaseException | None = None
         facts = StationFacts("line", trigger_age_s=0.1, shadow=shadow)
-        config = ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=plc.port)
+        config = controller_of(plc)
         cameras = Cameras({"top": self.camera})
         self.station = Station(facts, config.open(), cameras, make_shelf(self.inspector), self.store, NO_ALARMS)
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -10,11 +10,12 @@ import pytest
 
 from partgate.errors import CameraError, CameraLostError
 from partgate.inference.inspector import Inspection
+from partgate.inference.several import worst_of
 from partgate.parts import Decision, Frame, Prediction, Reason, Trigger, Verdict
 from partgate.station.account import StationFacts
 from partgate.station.eyes import Cameras
 from partgate.station.judge import Judge
-from partgate.station.views import View, Views, worst_of
+from partgate.station.views import View, Views
 
 from .conftest import make_recipe
 

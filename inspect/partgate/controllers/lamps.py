@@ -37,7 +37,8 @@ logger = logging.getLogger(__name__)
 SILENT_AFTER_S = 2.0  # a station that says nothing for so long is shown as a fault
 _REFRESH_S, _AGAIN_AFTER_S, _LONGEST_WAIT_S = 1.0, 5.0, 2.0
 _BEATS, _BEATS_ON = 5, 3  # of 100 ms: 2 Hz
-_LINE_GOES_ON = (Fault.NO_ACKNOWLEDGE, Fault.RECORDS)
+_LINE_GOES_ON = (Fault.NO_ACKNOWLEDGE, Fault.RECORDS, Fault.SERIES)
+_STOPPED = (StationState.HALTED, StationState.ERROR)
 _PERSON_MUST_ACT = (Fault.GOLDEN_SAMPLE, Fault.SERIES)
 _RUNNING = (StationState.READY, StationState.SINGLE_EXECUTION, StationState.CONTINUOUS_EXECUTION)
 
@@ -66,7 +67,7 @@ def lamps_for(status: StationStatus) -> Mapping[Colour, Lamp]:
         status: Its counts do not matter: a rejected part is no lamp.
     """
     state, fault = status.state, status.fault
-    goes_on = state in _RUNNING and fault in _LINE_GOES_ON
+    goes_on = state not in _STOPPED and fault in _LINE_GOES_ON
     lamps = dict.fromkeys(Colour, Lamp.OFF)
     if state is StationState.PREOPERATIONAL:
         return lamps

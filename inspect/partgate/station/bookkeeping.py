@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from partgate.controllers.block import sequences_between
+from partgate.inference.several import undecidable
 from partgate.parts import Reason, Record, Trigger
 from partgate.station.account import KeepsRecords, StationFacts, Summary
 from partgate.station.series import Alarms
 from partgate.station.status import Onlookers
-from partgate.station.views import Judged, View, undecidable
+from partgate.station.views import Judged, View
 
 
 class Books:

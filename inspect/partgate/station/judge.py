@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from partgate.errors import CameraError
 from partgate.inference.inspector import Inspection
+from partgate.inference.several import undecidable, worst_of
 from partgate.parts import Frame, Reason, Trigger, Verdict
 from partgate.station.account import GivesPictures, StationFacts
 from partgate.station.signals import Signals
-from partgate.station.views import Judged, Views, undecidable, worst_of
+from partgate.station.views import Judged, Views
 
 _CAMERA_RESERVE_S = 0.02
 _SHORTEST_WAIT_S = 0.01

@@ -1,13 +1,10 @@
-"""Who judges the pictures of each camera, and what several pictures of one part come to."""
+"""Who judges the pictures of each camera, and what is known about a part after it was judged."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from partgate.inference.inspector import Inspection
-from partgate.parts import Decision, Frame, Reason, Verdict
+from partgate.parts import Frame
 from partgate.station.account import JudgesPictures
-
-_SEVERITY = {Verdict.GOOD: 0, Verdict.RECHECK: 1, Verdict.REJECT: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +61,3 @@ class Judged:
     more_frames: tuple[Frame, ...] = ()
     picture_at: float | None = None
     judged_at: float | None = None
-
-
-def undecidable(reason: Reason, detail: str) -> Inspection:
-    """Return a verdict that no model gave: not decidable, lane 0."""
-    return Inspection(Decision(Verdict.RECHECK, reason, detail), None, 0, 0)
-
-
-def worst_of(inspections: Mapping[str, Inspection]) -> str:
-    """Return the camera whose verdict holds for the part: all must be good, one reject is enough.
-
-    Of equal verdicts the higher defect score counts, then the order of the cameras.
-
-    Args:
-        inspections: By camera, at least one.
-    """
-    return max(inspections, key=lambda camera: _badness(inspections[camera]))
-
-
-def _badness(inspection: Inspection) -> tuple[int, float]:
-    score = inspection.prediction.defect_score if inspection.prediction else 0.0
-    return _SEVERITY[inspection.decision.verdict], score if score == score else float("inf")
