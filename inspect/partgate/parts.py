@@ -81,10 +81,12 @@ class Frame:
     """One picture of one part."""
 
     image: Image
-    captured_at: datetime  # UTC
+    captured_at: datetime  # UTC, middle of the exposure where the camera tells it, else when it came
     camera: str
     source: str | None = None  # file the picture was played from
     true_class: str | None = None  # known only where a labelled folder is played
+    block_id: int | None = None  # the camera's own number of the picture; a gap is a picture that was lost
+    settings: Mapping[str, float | str] = field(default_factory=dict)  # as read back: exposure_us, gain_db, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ class Record:
     write_ms: float | None = None  # verdict -> result written
     camera: str | None = None  # that took the picture the verdict rests on
     captured_at: datetime | None = None  # UTC, of that picture
+    block_id: int | None = None  # the camera's number of it
+    camera_settings: str | None = None  # canonical JSON
     image: Image | None = field(default=None, compare=False)
     more_frames: tuple[Frame, ...] = field(default=(), compare=False)  # of further cameras
 

@@ -52,7 +52,8 @@ class PictureArchive:
         for number, frame in enumerate(record.more_frames, start=2):
             file, sha256, length = self._write(f"{stem}-{number}", frame.image)
             captured_at = frame.captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
-            more.append({"camera": frame.camera, "file": file, "sha256": sha256, "captured_at": captured_at})
+            facts = {"camera": frame.camera, "file": file, "sha256": sha256, "captured_at": captured_at}
+            more.append(facts | ({"block_id": frame.block_id} if frame.block_id is not None else {}))
             size += length
         return {
             "picture": first[0] if first else None,

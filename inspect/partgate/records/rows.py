@@ -44,6 +44,8 @@ def record_row(record: Record) -> dict[str, Any]:
         "write_ms": _number(record.write_ms, _MS_DIGITS),
         "camera": record.camera,
         "captured_at": _moment(record.captured_at),
+        "block_id": record.block_id,
+        "camera_settings": record.camera_settings,
     }
     return {name: plain_text(value) if isinstance(value, str) else value for name, value in row.items()}
 
@@ -134,7 +136,8 @@ class _Range:
         facts |= {"reason": int(Reason.NOT_READY), "missed": True, "sent": False, "acknowledged": False, "lane": 0}
         unknown = dict.fromkeys(
             ("defect_score", "defect_class", "true_class", "source", "part_id", "lot", "latency_ms", "result_at",
-             "grab_ms", "judge_ms", "write_ms", "camera", "captured_at", "picture", "picture_sha256")
+             "grab_ms", "judge_ms", "write_ms", "camera", "captured_at", "block_id", "camera_settings", "picture",
+             "picture_sha256")
         )  # fmt: skip
         places = {"first_sequence": self.first.first_sequence, "sequence": self.last.sequence, "class_number": 0}
         return record_row(self.first) | unknown | facts | places

@@ -83,6 +83,8 @@ records = Table(
     Column("write_ms", Float),
     Column("camera", _short(80)),
     Column("captured_at", _short(32)),
+    Column("block_id", BigInteger),
+    Column("camera_settings", Text),  # canonical JSON, as read back from the camera
     Column("more_pictures", Text),  # canonical JSON, of further cameras: camera, file, sha256, captured_at
     Column("picture_bytes", BigInteger),  # of all pictures of the record
     Column("gap", Text),  # canonical JSON: triggers, results, from, to, why; records that were never written

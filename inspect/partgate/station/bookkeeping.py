@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from partgate.controllers.block import sequences_between
 from partgate.inference.several import undecidable
 from partgate.parts import Reason, Record, Trigger
+from partgate.records.schema import canonical_json
 from partgate.station.account import KeepsRecords, StationFacts, Summary
 from partgate.station.series import Alarms
 from partgate.station.status import Onlookers
@@ -89,6 +90,8 @@ def make_record(station: str, trigger: Trigger, judged: Judged) -> Record:
         judge_ms=None if picture_at is None or judged_at is None else 1000 * (judged_at - picture_at),
         camera=frame.camera if frame else None,
         captured_at=frame.captured_at if frame else None,
+        block_id=frame.block_id if frame else None,
+        camera_settings=canonical_json(dict(frame.settings)) if frame and frame.settings else None,
         image=frame.image if frame else None,
         more_frames=judged.more_frames,
     )
