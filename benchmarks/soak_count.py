@@ -24,7 +24,7 @@ FULL_IS_TOLD_S, LOCK_IS_TOLD_S = 2.0, 7.0  # until the station must know that it
 HANG_SEEN_S = 1.5
 RECIPE_IS_KNOWN_S = 1.0  # after another number is wanted; a part in flight keeps the recipe of its trigger
 STALLS = ("cut", "freeze", "slow", "unanswered", "unheard", "power", "engine-hung", "engine-slow", "kill",
-          "camera-lost")  # fmt: skip
+          "locked-and-killed", "camera-lost")  # fmt: skip
 STALL_BEFORE_S, STALL_AFTER_S = 0.3, 1.5
 SAFETY = (
     "good_lane_without_own_good", "good_lane_not_good", "good_of_failed_engine", "good_by_other_recipe",
@@ -76,7 +76,8 @@ def read_evidence(folder: Path, records: Path) -> Evidence:
     for what, at, *facts in read_log(folder, "driver"):
         if what == "fault":
             found.faults.append((facts[0], at, facts[1], None))
-            found.kills += [facts[1]] * (facts[0] == "kill")
+        elif what == "killed":
+            found.kills.append(at)
         elif what == "life":
             found.lives.append((at, facts[0]))
         elif what == "memory":
@@ -132,8 +133,9 @@ def _count_records(seen: Evidence, cover: dict[Key, list[dict[str, Any]]]) -> di
     for boot, sequence in seen.triggers:
         by_boot[boot].append(sequence)
     wanted = set(seen.triggers)
-    for boot, numbers in by_boot.items():  # numbers that the controller left out are declared as well
-        wanted |= {(boot, number) for pair in zip(numbers, numbers[1:], strict=False) for number in _numbers(*pair)}
+    for place, (boot, numbers) in enumerate(by_boot.items()):  # numbers that it left out are declared as well
+        pairs = zip(numbers if place == 0 else [1, *numbers], numbers[1:] if place == 0 else numbers, strict=False)
+        wanted |= {(boot, number) for pair in pairs for number in _numbers(*pair)}
     unseen = _unseen_before_restarts(seen, by_boot, cover)
     results = sum(not row["missed"] for row in seen.rows)
     gaps = sum(row["gap"] is not None for row in seen.rows)

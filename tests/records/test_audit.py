@@ -22,7 +22,7 @@ from partgate.errors import RecordError
 from partgate.parts import Reason, Record, Verdict
 from partgate.recipe import BundlePin, Limits, Recipe
 from partgate.records import audit
-from partgate.records.audit import AuditEvent, content_of, start_event, stop_event
+from partgate.records.audit import AuditEvent, RecipeInForce, content_of, start_event, stop_event
 from partgate.records.store import DATABASE_FILE, RecordStore, read_audit
 from partgate.records.verify import verify_records
 
@@ -41,7 +41,7 @@ def start(reject_from: float = 0.5, sha256: str = "a" * 64, model: str = "b" * 6
         classes=("dent", "good"), decision=limits, lanes={"GOOD": 1}, class_numbers={"dent": 1},
     )  # fmt: skip
     made = MadeSettings(**settings)  # type: ignore[arg-type]
-    return replace(start_event("line", recipe, sha256, model, made, Path()), at=AT)
+    return replace(start_event("line", RecipeInForce(recipe, sha256, model), made, Path()), at=AT)
 
 
 STOP = replace(stop_event("line", "asked to stop", {"triggers": 3, "results": 2, "misses": 1}), at=AT)
@@ -139,10 +139,10 @@ def test_paths_are_kept_as_seen_from_the_records_so_that_another_working_folder_
 ):
     recipe = Recipe.model_construct(decision=start_rule(), bundle=None)
     monkeypatch.chdir(tmp_path)
-    near = start_event("line", recipe, "", "", MadeSettings(recipe=Path("r.yaml")), Path("records"))
+    near = start_event("line", RecipeInForce(recipe, "", ""), MadeSettings(recipe=Path("r.yaml")), Path("records"))
     monkeypatch.chdir(tmp_path.parent)
     name = Path(tmp_path.name)
-    far = start_event("line", recipe, "", "", MadeSettings(recipe=name / "r.yaml"), name / "records")
+    far = start_event("line", RecipeInForce(recipe, "", ""), MadeSettings(recipe=name / "r.yaml"), name / "records")
 
     assert near.content == far.content
     assert near.content["settings"]["recipe"] == "../r.yaml"

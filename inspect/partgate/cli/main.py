@@ -20,6 +20,7 @@ from partgate.cli.payback import payback
 from partgate.cli.plan import plan
 from partgate.cli.publish import app as publish_app
 from partgate.cli.recipe import app as recipe_app
+from partgate.cli.replay import replay
 from partgate.cli.service import app as service_app
 from partgate.cli.watch import watch
 from partgate.errors import PartgateError
@@ -43,6 +44,7 @@ app.command()(compare)
 app.command()(msa)
 app.command()(payback)
 app.command()(run.run)
+app.command()(replay)
 app.command()(watch)
 app.command()(doctor)
 app.command()(backbones.backbones)

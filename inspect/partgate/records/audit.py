@@ -21,7 +21,7 @@ from partgate.records.schema import FIRST_LINK, audit, audit_digest, canonical_j
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One start or stop of a station, as it is put on the audit log."""
+    """A start, a stop or another event of a station, as it is put on the audit log."""
 
     station: str
     kind: str
@@ -29,30 +29,49 @@ class AuditEvent:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeInForce:
+    """A recipe that a station judges by, and the model it rests on."""
+
+    recipe: Recipe
+    sha256: str  # of the recipe file's bytes
+    bundle_id: str
+
+    def rule(self) -> dict[str, Any]:
+        """Return the limits, who set them, when and why, as plain values."""
+        wanted = {"recheck_from", "reject_from", "set_by", "set_at", "why"}
+        return self.recipe.decision.model_dump(mode="json", include=wanted)
+
+    def facts(self) -> dict[str, Any]:
+        """Return name, hash, model and rule: what a row needs to say which recipe it was."""
+        return {"name": self.recipe.name, "sha256": self.sha256, "model": self.bundle_id, "rule": self.rule()}
+
+
 def start_event(
-    station: str, recipe: Recipe, recipe_sha256: str, bundle_id: str, settings: BaseModel, records_folder: Path
-) -> AuditEvent:
+    station: str, first: RecipeInForce, settings: BaseModel, records_folder: Path,
+    further_cameras: Mapping[str, RecipeInForce] | None = None,
+) -> AuditEvent:  # fmt: skip
     """Return what a station runs with from now on.
 
     Args:
         station: Its name.
-        recipe: What it inspects, with the rule.
-        recipe_sha256: Of the recipe file's bytes.
-        bundle_id: Of the model.
+        first: What it inspects, of the first camera.
         settings: The station file; a secret in it stands as asterisks.
         records_folder: Paths are kept as seen from here: a station that is moved as a whole has not changed.
+        further_cameras: What it inspects by each further camera.
     """
-    limits = recipe.decision.model_dump(mode="json", include={"recheck_from", "reject_from", "set_by", "set_at", "why"})
-    product = recipe.model_dump(mode="json", exclude={"bundle", "decision"})
+    product = first.recipe.model_dump(mode="json", exclude={"bundle", "decision"})
     values = _plain(settings.model_dump(), records_folder)
     content = {
         "partgate": partgate.__version__,
-        "recipe": {**product, "sha256": recipe_sha256},
-        "rule": limits,
-        "model": bundle_id,
+        "recipe": {**product, "sha256": first.sha256},
+        "rule": first.rule(),
+        "model": first.bundle_id,
         "settings_sha256": hashlib.sha256(canonical_json(values).encode("utf-8", "backslashreplace")).hexdigest(),
         "settings": values,
     }
+    if further_cameras:
+        content["further_cameras"] = {camera: in_force.facts() for camera, in_force in further_cameras.items()}
     return AuditEvent(station, "start", content)
 
 

@@ -22,6 +22,7 @@ def audit_line(row: Mapping[str, Any]) -> str:
             return (
                 f"{head} start of partgate {content['partgate']}, recipe '{recipe['name']}' {recipe['sha256'][:12]}, "
                 f"{limits}, model {content['model'][:12]}, settings {content['settings_sha256'][:12]}"
+                + "".join(f"; camera '{name}': {_recipe(facts)}" for name, facts in _cameras(content))
             )
         case "stop":
             return (
@@ -30,10 +31,15 @@ def audit_line(row: Mapping[str, Any]) -> str:
             )
         case "no_stop":
             return f"{head} the start of row {content['start']} has no stop: killed, or the power failed"
+        case "change" if "cameras" in content:
+            told = "; ".join(f"camera '{name}': {_recipe(facts)}" for name, facts in content["cameras"].items())
+            return f"{head} recipe {content['is']} in force, before {content['was']}: {told}"
         case "change":
             return f"{head} changed: {content['what']} was {json.dumps(content['was'], ensure_ascii=False)}, " + (
                 f"is {json.dumps(content['is'], ensure_ascii=False)}"
             )
+        case "alarm":
+            return f"{head} alarm {content['is']}: {content['what']}"
         case "restart":
             return f"{head} restart by its watcher, {content['why']}"
         case "gave_up":
@@ -51,6 +57,18 @@ def audit_line(row: Mapping[str, Any]) -> str:
         case other:
             said = ", ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
             return f"{head} {other}: {said}"
+
+
+def _cameras(start: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return list(start.get("further_cameras", {}).items())
+
+
+def _recipe(facts: Mapping[str, Any]) -> str:
+    rule = facts["rule"]
+    return (
+        f"'{facts['name']}' {facts['sha256'][:12]}, recheck from {rule['recheck_from']}, "
+        f"reject from {rule['reject_from']}, model {facts['model'][:12]}"
+    )
 
 
 def _review(content: Mapping[str, Any]) -> str:

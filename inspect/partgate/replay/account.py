@@ -55,7 +55,7 @@ def outcome_of(said: Mapping[str, Any], *, is_sorting: bool) -> str:
 
 
 def truth_of(row: Mapping[str, Any], recipe: Recipe) -> tuple[str | None, str | None]:
-    """Return what a part truly is (good, defect, unknown) and who says so: a person, else the folder it was played from.
+    """Return what a part truly is, good or defect, and who says so: a person, else the folder it was played from.
 
     A person's newest word counts; unsure is none. A folder's class that the recipe does not know is no truth.
 
@@ -146,7 +146,9 @@ class Other:
     count: int = 0
     lossy: int = 0
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)  # outcome then, outcome now -> parts
-    truths: dict[str, Counter[tuple[str, str]]] = field(default_factory=lambda: {"defect": Counter(), "good": Counter()})
+    truths: dict[str, Counter[tuple[str, str]]] = field(
+        default_factory=lambda: {"defect": Counter(), "good": Counter()}
+    )
     said_by: Counter[str] = field(default_factory=Counter)
     other_class: int = 0  # the same outcome, another lane or class number
     changed: list[int] = field(default_factory=list)

@@ -72,8 +72,8 @@ def _margin(moves: Moves, outcome: str, place: int) -> int:
 def _money(truths: Mapping[str, Counter[tuple[str, str]]], limits: Limits) -> dict[str, Any] | None:
     """Return what mistakes and rechecks cost per 1,000 parts, then and now.
 
-    ``None`` where the recipe states no cost, where good or defect parts of known truth are missing, and where parts were
-    rechecked but a recheck has no price: work that costs nothing would make the recipe with most of it the cheapest.
+    ``None`` where the recipe states no cost, where good or defect parts of known truth are missing, and where parts
+    were rechecked but a recheck has no price: work that costs nothing would make the one with most of it the cheapest.
     """
     n_good, n_defect = (sum(truths[truth].values()) for truth in ("good", "defect"))
     if "cost" not in limits.model_fields_set or not n_good or not n_defect:

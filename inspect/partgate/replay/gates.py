@@ -78,7 +78,7 @@ class Gate:
             self._inspector(view)
 
     def judge(self, images: Mapping[str | None, Image]) -> tuple[str, Inspection]:
-        """Return the verdict on a part and the camera it rests on, as the line would; one without a picture is not good.
+        """Return the verdict on a part and the camera it rests on, as the line would; a missing picture is not good.
 
         Args:
             images: By camera, that of the record first; pictures of shape (H, W, 3), uint8, RGB.
@@ -102,23 +102,25 @@ class Gate:
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what the gate consists of, one entry per recipe, as plain values."""
-        found = []
-        for view in dict.fromkeys(view.path for view in self.views.values()):
-            cameras = [camera for camera, its in self.views.items() if its.path == view and camera != ANY_CAMERA]
-            its = next(one for one in self.views.values() if one.path == view)
-            recipe = its.recipe
-            found.append({
-                "file": view.name,
-                "name": recipe.name,
-                "cameras": cameras,
-                "recipe_sha256": its.recipe_sha256,
-                "bundle_id": recipe.bundle.id,
-                "good_class": recipe.good_class,
-                "classes": list(recipe.classes),
-                "recheck_from": recipe.decision.recheck_from,
-                "reject_from": recipe.decision.reject_from,
-            })  # fmt: skip
-        return found
+        cameras: dict[Path, list[str]] = {}
+        for camera, view in self.views.items():
+            cameras.setdefault(view.path, []).append(camera)
+        return [_describe(self.views[names[0]], names) for names in cameras.values()]
+
+
+def _describe(view: View, cameras: Sequence[str]) -> dict[str, Any]:
+    recipe = view.recipe
+    return {
+        "file": view.path.name,
+        "name": recipe.name,
+        "cameras": [camera for camera in cameras if camera != ANY_CAMERA],
+        "recipe_sha256": view.recipe_sha256,
+        "bundle_id": recipe.bundle.id,
+        "good_class": recipe.good_class,
+        "classes": list(recipe.classes),
+        "recheck_from": recipe.decision.recheck_from,
+        "reject_from": recipe.decision.reject_from,
+    }
 
 
 class Shelf:

@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 from partgate.errors import ConfigError, DataError, RecordError
 from partgate.imaging import decode_picture
 from partgate.parts import Image, Reason, Verdict
+from partgate.recipe import Recipe
 from partgate.records.config import RecordsConfig
 from partgate.records.pruned import Pruned
 from partgate.records.read import Wanted, end_rows, pages, read_audit, reading
 from partgate.records.review import reviews_of
 from partgate.records.schema import records
-from partgate.recipe import Recipe
 
 _JPEG = (".jpg", ".jpeg")
 
@@ -49,14 +49,18 @@ def count_records(where: RecordsConfig, wanted: Wanted) -> int:
     ends = end_rows(where)
     if not ends:
         raise RecordError(f"{where.folder}: holds no record yet; run the station first")
-    asked = [f"{name} {value}" for name, value in (("station", wanted.station), ("verdict", wanted.verdict),
-                                                   ("lot", wanted.lot)) if value is not None]  # fmt: skip
-    asked += [f"{name} {at.isoformat(timespec='seconds')}" for name, at in (("from", wanted.begins), ("to", wanted.ends))
-              if at is not None]  # fmt: skip
     raise RecordError(
-        f"{where.folder}: no record with {', '.join(asked)}; there are records from {ends[0]['at']} to {ends[-1]['at']} "
-        "(--zone says whose clock --from and --to are)"
+        f"{where.folder}: no record with {_say_wanted(wanted)}; there are records from {ends[0]['at']} to "
+        f"{ends[-1]['at']} (--zone says whose clock --from and --to are)"
     )
+
+
+def _say_wanted(wanted: Wanted) -> str:
+    named = {"station": wanted.station, "verdict": wanted.verdict, "lot": wanted.lot}
+    times = {"from": wanted.begins, "to": wanted.ends}
+    told = [f"{name} '{value}'" for name, value in named.items() if value is not None]
+    told += [f"{name} {at.isoformat(timespec='seconds')}" for name, at in times.items() if at is not None]
+    return ", ".join(told)
 
 
 def stream_reviewed(where: RecordsConfig, wanted: Wanted) -> Iterator[dict[str, Any]]:

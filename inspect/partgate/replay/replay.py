@@ -109,9 +109,7 @@ def replay(
     return Replayed(facts, files)
 
 
-def _judge_all(
-    source: Source, wanted: Wanted, shelf: Shelf, account: Account, total: int, progress: Progress
-) -> None:
+def _judge_all(source: Source, wanted: Wanted, shelf: Shelf, account: Account, total: int, progress: Progress) -> None:
     pruned = read_pruned(source.records, source.station)
     # A station that runs meanwhile adds records: those that were there when they were counted are judged.
     for done, row in enumerate(islice(stream_reviewed(source.records, wanted), total), start=1):
@@ -187,9 +185,7 @@ def _compare(
         account.other.take(part, truth, said_by, is_exact=part["exact"])
 
 
-def _facts(
-    source: Source, wanted: Wanted, shelf: Shelf, account: Account, unknown: Sequence[str]
-) -> dict[str, Any]:
+def _facts(source: Source, wanted: Wanted, shelf: Shelf, account: Account, unknown: Sequence[str]) -> dict[str, Any]:
     named = shelf.gates[0].recipe if source.is_named else None
     return {
         "format": REPLAY_FORMAT,

@@ -152,8 +152,8 @@ class Station:
         if before is not None:
             now = self._shelf.in_force
             logger.warning("recipe %d '%s' is in force, before %d", now.number, now.name, before.number)
-            models = {view.camera: [view.recipe_sha256, view.bundle_id] for view in now.views}
-            self._note("change", {"what": "recipe", "was": before.number, "is": now.number, "recipe and model": models})
+            cameras = {view.camera: view.in_force.facts() for view in now.views}
+            self._note("change", {"what": "recipe", "was": before.number, "is": now.number, "cameras": cameras})
 
     def _take_trigger(self, words: ControllerWords, now: float, read_before: float) -> None:
         assert self._last is not None

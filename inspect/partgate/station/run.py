@@ -91,12 +91,9 @@ def _on_the_audit_log(
     config: StationConfig, views: Views, store: RecordStore, summary: Summary, stop: threading.Event
 ) -> Iterator[None]:
     """Note what the station starts with, and how it ended; one that is killed leaves a start without a stop."""
-    view = views.views[0]
-    store.note(
-        start_event(
-            config.name, view.inspector.recipe, view.recipe_sha256, view.bundle_id, config, config.records.folder
-        )
-    )
+    first, *further = views.views
+    further_cameras = {view.camera: view.in_force for view in further}
+    store.note(start_event(config.name, first.in_force, config, config.records.folder, further_cameras))
     try:
         yield
         why = "asked to stop" if stop.is_set() else "all parts taken"

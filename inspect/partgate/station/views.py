@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from partgate.inference.inspector import Inspection
 from partgate.parts import Frame
+from partgate.records.audit import RecipeInForce
 from partgate.station.account import JudgesPictures
 
 
@@ -15,6 +16,11 @@ class View:
     inspector: JudgesPictures
     bundle_id: str
     recipe_sha256: str = ""
+
+    @property
+    def in_force(self) -> RecipeInForce:
+        """Return its recipe as the audit log tells it."""
+        return RecipeInForce(self.inspector.recipe, self.recipe_sha256, self.bundle_id)
 
 
 @dataclass(frozen=True, slots=True)
