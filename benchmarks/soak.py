@@ -56,11 +56,11 @@ class Station:
         self._folder, self._log, self._seed, self._every, self._broken = folder, log, seed, every, broken
         self.lives = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+        self._turn = threading.RLock()  # between the faults' thread and the one that looks after it
 
     def start(self) -> None:
         """Start it; odd lives lock while records cannot be written, even ones go on."""
-        with self._lock:
+        with self._turn:
             mode = "continue" if self.lives % 2 else "lock"
             write_station(self._folder, int((self._folder / "port").read_text()), mode)
             self._log.tell("life", mode)
@@ -79,18 +79,20 @@ class Station:
 
     def kill(self) -> None:
         """Kill it as ``kill -9`` does, and start it again."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._log.tell("killed")
-        self.start()
+        with self._turn:
+            assert self._process is not None
+            self._process.kill()
+            self._process.wait()
+            self._log.tell("killed")
+            self.start()
 
     def look_after(self, is_refusal_expected: bool) -> None:
         """Start it again if it has ended; that is counted, unless its records are held just now."""
-        if self._process is not None and self._process.poll() is not None:
-            self._log.tell("refused" if is_refusal_expected else "ended", self._process.returncode)
-            time.sleep(_RESTART_PAUSE_S)
-            self.start()
+        with self._turn:
+            if self._process is not None and self._process.poll() is not None:
+                self._log.tell("refused" if is_refusal_expected else "ended", self._process.returncode)
+                time.sleep(_RESTART_PAUSE_S)
+                self.start()
 
     def end(self) -> None:
         """Ask it to stop, and wait until its records are written."""
