@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from partgate.controllers.block import Command
 from partgate.controllers.modbus import ModbusController
 from partgate.errors import ControllerError
 from partgate.inference.inspector import Inspection, Inspector
@@ -20,6 +21,7 @@ from partgate.station.bookkeeping import Books
 from partgate.station.judge import Judge
 from partgate.station.loop import Station
 from partgate.station.recipes import RecipeShelf
+from partgate.station.series import Alarms
 from partgate.station.signals import Signals
 from partgate.station.views import Judged
 from partgate.station.watch import WatchedCamera
@@ -35,10 +37,9 @@ class Break:
     Attributes:
         rule: What the station does wrong, in words.
         make: Replaces the method that keeps the rule.
-        figures: What the soak must count then; at least one of them must not be 0.
+        figures: What the soak must count then; at least one of them must not be 0. None where nothing is broken.
         plc_faults: Of the controller, instead of every kind.
         driver_faults: Of the driver, instead of every kind; ``()`` makes none.
-        gate: Whether the controller's gate is expected to make it harmless: no part in the wrong lane.
     """
 
     rule: str
@@ -46,7 +47,6 @@ class Break:
     figures: tuple[str, ...]
     plc_faults: tuple[str, ...] = ("cut", "damage", "double", "slow")
     driver_faults: tuple[str, ...] = ()
-    gate: bool = False
 
 
 def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
@@ -194,32 +194,60 @@ def _recipe_ignored() -> None:
     RecipeShelf.want = lambda self, number: None  # type: ignore[method-assign,assignment]
 
 
-ENGINE_WRONG, LANE_WRONG, PICTURE_WRONG = "good_of_failed_engine", "good_lane_without_own_good", "good_lane_not_good"
+def _enable_ignored() -> None:
+    def read(old: Any, self: ModbusController) -> Any:
+        words = old(self)
+        return replace(words, command=words.command | Command.ENABLE)
+
+    _wrap(ModbusController, "read", read)
+
+
+def _halt_ignored() -> None:
+    Alarms.halted_by = property(lambda self: None)  # type: ignore[method-assign,assignment]
+
+
+def _silence_ignored() -> None:
+    def listen(old: Any, self: Signals, words: Any, who: Any) -> None:
+        old(self, words, who)
+        self.is_heard = True
+
+    _wrap(Signals, "listen", listen)
+
+
+ENGINE_WRONG, PICTURE_WRONG = "good_of_failed_engine", "good_lane_not_good"
 REPEATED, NEVER_CAME, LATE = "blocks_repeated", "blocks_of_no_part", "good_decided_late"
 LOST, DOUBLED, DIFFER = "records_lost", "records_doubled", "records_differ"
 HANG_UNSEEN, UNRECORDED_GOOD, OTHER_RECIPE = "hangs_unseen", "good_while_locked", "good_by_other_recipe"
-PHANTOM = "records_of_no_trigger"
+PHANTOM, NOT_ASKED = "records_of_no_trigger", "good_while_not_asked"
 
 BREAKS = {
-    "replay": Break("the last result is sent again after each reconnect", _replay, (REPEATED,), ("cut", "slow"), gate=True),
-    "late-good": Break("a GOOD found after the window is sent", _good_after_the_window, (LATE,), gate=True),
+    "none": Break("none: the station as it is", lambda: None, ()),
+    "replay": Break("the last result is sent again after each reconnect", _replay, (REPEATED,), ("cut", "slow")),
+    "late-good": Break("a GOOD found after the window is sent", _good_after_the_window, (LATE,)),
     "old-picture": Break("the picture of the part before is judged", _old_picture, (PICTURE_WRONG,)),
     "nan-good": Break("a score that is no number is GOOD", _nan_is_good, (ENGINE_WRONG,)),
     "exception-good": Break("a part at which the engine failed is GOOD", _exception_is_good, (ENGINE_WRONG,)),
     "torn-good": Break("a part without a whole picture is GOOD", _torn_is_good, (PICTURE_WRONG,)),
     "newest-boot": Break(
-        "the result carries the boot read last, not its trigger's", _newest_boot, (NEVER_CAME, PHANTOM), ("restart",),
-        gate=True,
-    ),
-    "next-sequence": Break("the verdict carries the next part's number", _next_sequence, (NEVER_CAME,), gate=True),
-    "own-heartbeat": Break("the heartbeat is counted by a thread of its own", _own_heartbeat, (HANG_UNSEEN,)),
+        "the result carries the boot read last, not its trigger's", _newest_boot, (NEVER_CAME, PHANTOM), ("restart",)),
+    "next-sequence": Break("the verdict carries the next part's number", _next_sequence, (NEVER_CAME,)),
+    "own-heartbeat": Break("the heartbeat is counted by a thread of its own", _own_heartbeat, (HANG_UNSEEN,),
+                           ("damage", "double")),
     "record-dropped": Break("one record in 25 is dropped", _dropped_record, (LOST,)),
     "record-twice": Break("one record in 25 is written twice", _record_twice, (DOUBLED,)),
     "record-differs": Break("one record in 25 names another verdict", _other_verdict_on_record, (DIFFER,)),
-    "misses-undeclared": Break("missed triggers are not declared", _undeclared_misses, (LOST,), driver_faults=("kill",)),
+    "misses-undeclared": Break("missed triggers are not declared", _undeclared_misses, (LOST,),
+                               driver_faults=("kill",)),
     "lock-ignored": Break(
         "GOOD goes on while records cannot be written, in spite of lock", _lock_ignored, (UNRECORDED_GOOD,),
         driver_faults=("disk-full",),
     ),
-    "recipe-ignored": Break("the recipe that is asked for is ignored", _recipe_ignored, (OTHER_RECIPE,), ("recipe-held",)),
+    "recipe-ignored": Break("the recipe that is asked for is ignored", _recipe_ignored, (OTHER_RECIPE,),
+                            ("recipe-held",)),
+    "enable-ignored": Break("a part is judged though the controller did not enable", _enable_ignored, (NOT_ASKED,),
+                            ("enable-off",)),
+    "halt-ignored": Break("parts are judged on while the bin is full (stop_on)", _halt_ignored, (NOT_ASKED,),
+                          ("bin-full",)),
+    "silence-ignored": Break("parts are judged on while the controller's heartbeat stands", _silence_ignored,
+                             (NOT_ASKED,), ("unheard",)),
 }  # fmt: skip

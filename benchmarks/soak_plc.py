@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import astuple
 from pathlib import Path
 
@@ -136,6 +136,8 @@ def run(folder: Path, parts: int, seed: int, every: int, only: Sequence[str]) ->
             plc.raise_failure()
             log.flush()
             time.sleep(LOOK_EVERY_S)
+        with suppress(TimeoutError):  # a station that is stopped while it has no connection cannot declare the rest
+            plc.wait_until(lambda: plc.is_station_ready, READY_WITHIN_S)
         lens.say_over()
         while not is_asked_to_end.wait(LOOK_EVERY_S):
             plc.raise_failure()

@@ -34,6 +34,21 @@ class DriverEntry:
 DRIVERS: tuple[DriverEntry, ...] = (
     DriverEntry("camera", "folder", "partgate.cameras.folder", "FolderCameraConfig"),
     DriverEntry("camera", "usb", "partgate.cameras.usb", "UsbCameraConfig", ("cv2",), "pip install partgate"),
+    DriverEntry("camera", "stream", "partgate.cameras.stream", "StreamCameraConfig", ("cv2",), "pip install partgate"),
+    DriverEntry(
+        "camera",
+        "genicam",
+        "partgate.cameras.genicam",
+        "GenicamCameraConfig",
+        ("harvesters", "genicam"),
+        'pip install "partgate[genicam]"',
+    ),
+    DriverEntry(
+        "camera", "basler", "partgate.cameras.basler", "BaslerCameraConfig", ("pypylon",), 'pip install "partgate[basler]"'
+    ),
+    DriverEntry(
+        "camera", "gige", "partgate.cameras.gige", "GigeCameraConfig", ("viva_genicam",), 'pip install "partgate[gige]"'
+    ),
     DriverEntry("controller", "memory", "partgate.controllers.memory", "MemoryControllerConfig"),
     DriverEntry(
         "controller",

@@ -1,6 +1,10 @@
 """Every camera driver must pass these; a new driver adds one entry to ``SOURCES``."""
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -8,7 +12,11 @@ import numpy as np
 import pytest
 
 from partgate.cameras.base import CameraConfig
+from partgate.cameras.basler import BaslerCameraConfig
 from partgate.cameras.folder import FolderCameraConfig
+from partgate.cameras.genicam import GenicamCameraConfig
+from partgate.cameras.settings import CameraTriggerSettings, RegionSettings
+from partgate.cameras.stream import StreamCameraConfig
 from partgate.cameras.usb import UsbCameraConfig
 from partgate.drivers import driver_kinds
 from partgate.errors import CameraError, CameraLostError
@@ -34,12 +42,68 @@ def make_video(folder: Path) -> CameraConfig:
     return UsbCameraConfig(kind="usb", name="top", device=str(path))
 
 
-SOURCES: dict[str, Callable[[Path], CameraConfig]] = {"folder": make_folder, "usb": make_video}
+def make_stream(folder: Path) -> CameraConfig:
+    """A process sends MJPEG over HTTP and hangs up after three seconds."""
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        noise = rng.integers(-8, 9, (48, 64, 3))
+        pixels = np.clip(np.array(RED[::-1]) + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{number:02d}.jpg"), pixels)
+    program = [sys.executable, str(Path(__file__).with_name("network_camera.py")), "http", "0", str(folder)]
+    started = subprocess.Popen([*program, "--count", "60"], stdout=subprocess.PIPE, text=True)
+    STARTED.append(started)
+    assert started.stdout is not None
+    url = f"http://127.0.0.1:{int(started.stdout.readline())}/video"
+    return StreamCameraConfig(kind="stream", name="top", url=url, latency_ms=1)
+
+
+def make_basler(folder: Path) -> CameraConfig:
+    """The library's emulated camera plays our pictures, one for each software trigger."""
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        noise = rng.integers(-8, 9, (48, 64, 3))
+        pixels = np.clip(np.array(RED[::-1]) + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), pixels)
+    os.environ.setdefault("PYLON_CAMEMU", "2")  # read when the library is loaded
+    return BaslerCameraConfig(
+        kind="basler",
+        name="top",
+        serial="0815-0001",
+        region=RegionSettings(width_px=64, height_px=48),
+        pixel_format="RGB8Packed",
+        nodes={"ImageFilename": str(folder), "ImageFileMode": "On", "TestImageSelector": "Off"},
+    )
+
+
+def make_genicam(folder: Path) -> CameraConfig:
+    """The producer inside the genicam package; its pictures are its own."""
+    import genicam
+
+    return GenicamCameraConfig(
+        kind="genicam",
+        name="top",
+        producer=Path(genicam.__file__).parent / "viky.cti",
+        serial="0",
+        trigger=CameraTriggerSettings(mode="free"),
+    )
+
+
+STARTED: list["subprocess.Popen[str]"] = []  # counterparts of the test that runs
+SOURCES: dict[str, Callable[[Path], CameraConfig]] = {
+    "basler": make_basler,
+    "folder": make_folder,
+    "genicam": make_genicam,
+    "stream": make_stream,
+    "usb": make_video,
+}
 
 
 @pytest.fixture(params=sorted(SOURCES))
-def config(request: pytest.FixtureRequest, tmp_path: Path) -> CameraConfig:
-    return SOURCES[request.param](tmp_path)
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CameraConfig]:
+    yield SOURCES[request.param](tmp_path)
+    while STARTED:
+        with STARTED.pop() as process:
+            process.kill()
 
 
 def test_every_registered_camera_stands_in_this_contract():
@@ -84,6 +148,34 @@ def test_camera_can_be_opened_again_after_it_was_closed(config: CameraConfig):
         assert camera.grab(timeout_s=2).image.shape == (48, 64, 3)
 
 
+def test_frame_stays_as_it_is_when_further_ones_come(config: CameraConfig):
+    with config.open() as camera:
+        frame = camera.grab(timeout_s=2)
+        before = frame.image.copy()
+        camera.grab(timeout_s=2)
+
+    assert np.array_equal(frame.image, before)
+
+
+def test_camera_that_was_closed_gives_no_picture(config: CameraConfig):
+    camera = config.open()
+    with camera:
+        camera.grab(timeout_s=2)
+
+    with pytest.raises(CameraLostError, match="camera 'top'"):
+        camera.grab(timeout_s=0.1)
+
+
+def test_camera_opened_four_times_leaves_no_thread_behind(config: CameraConfig):
+    before = set(threading.enumerate())
+
+    for _ in range(4):
+        with config.open() as camera:
+            camera.check()
+
+    assert set(threading.enumerate()) <= before
+
+
 def test_camera_prints_as_its_name_and_source(config: CameraConfig):
     assert str(config.open()).startswith("camera 'top' (")
 
@@ -100,7 +192,7 @@ def make_missing(folder: Path) -> CameraConfig:
 def test_usb_camera_that_is_not_there_says_what_to_check():
     config = UsbCameraConfig(kind="usb", device="/nonexistent/video9")
 
-    with pytest.raises(CameraLostError, match="is it plugged in, or used by another program"), config.open():
+    with pytest.raises(CameraLostError, match="there is no such path; is it plugged in"), config.open():
         pass
 
 

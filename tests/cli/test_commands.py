@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from partgate.drivers import DRIVERS
 from partgate.records.store import read_records
 
 COMMAND = (sys.executable, "-m", "partgate")
@@ -278,7 +279,7 @@ def test_doctor_tells_the_machine_and_is_able(tmp_path: Path):
     assert found["able"]
     assert found["ms_per_part"] > 0
     assert {backbone["name"] for backbone in found["backbones"] if backbone["present"]} >= {"efficientnet_lite0"}
-    assert {driver["kind"] for driver in found["drivers"]} == {"folder", "usb", "memory", "modbus", "tcp"}
+    assert {driver["kind"] for driver in found["drivers"]} == {entry.kind for entry in DRIVERS}
 
 
 def test_doctor_that_finds_a_recipe_without_its_bundle_is_not_able(trained: tuple[Path, Path], tmp_path: Path):

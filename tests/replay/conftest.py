@@ -39,7 +39,7 @@ def write_parts(folder: Path, levels: Mapping[str, Sequence[int]] = LEVELS) -> P
     for label, values in levels.items():
         (folder / label).mkdir(parents=True)
         for value in values:
-            noise = np.random.default_rng(value).integers(-9, 10, (40, 48, 3))
+            noise = np.random.default_rng(value).integers(-9, 10, (40, 40, 3))
             cv2.imwrite(str(folder / label / f"{value:03d}.png"), np.clip(value + noise, 0, 255).astype(np.uint8))
     return folder
 
@@ -74,9 +74,7 @@ class Line:
         gates = [dict.fromkeys(config.camera_names, named)] if named else [config.recipe_files(None)]
         return Source(config.records, config.name, tuple(gates), named is not None)
 
-    def replay(
-        self, named: Path | None = None, out: Path | None = None, wanted: Wanted = ALL, **keys: Any
-    ) -> Replayed:
+    def replay(self, named: Path | None = None, out: Path | None = None, wanted: Wanted = ALL, **keys: Any) -> Replayed:
         return replay(self.source(named), wanted, out, progress=quietly, **keys)
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field
 
-from partgate.configfile import Settings
+from partgate.configfile import RelativePath, Settings
 from partgate.parts import Frame
 
 
@@ -48,6 +48,9 @@ class CameraConfig(Settings):
     kind: str
     name: str = Field(default="camera", min_length=1, description="how messages and records call it")
     open_within_s: float = Field(default=5.0, gt=0, le=120, description="longest wait for it when the station starts")
+    calibration: RelativePath | None = Field(
+        default=None, description="folder of 'partgate camera calibrate': its pictures are straightened by it"
+    )
 
     def open(self) -> Camera:
         """Return the camera that these settings describe; it opens when its ``with`` block is entered."""

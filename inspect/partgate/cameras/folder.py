@@ -1,8 +1,10 @@
-"""Plays pictures of a folder as if a camera had taken them, with their true class where it is known.
+"""Pictures of a folder: played as if a camera had taken them, or taken as another vision system drops them.
 
-For trying a station without a camera, for the demonstration and for tests. The true class is the sub-folder's name, or
-the ``label`` of a CSV file with the columns ``file`` and ``label``; a run's ``split.csv`` is such a file, and ``split``
-plays one of its sides only. A picture that cannot be read is a picture that is not whole.
+``mode: play`` is for trying a station without a camera, for the demonstration and for tests. The true class is the
+sub-folder's name, or the ``label`` of a CSV file with the columns ``file`` and ``label``; a run's ``split.csv`` is such
+a file, and ``split`` plays one of its sides only. A picture that cannot be read is a picture that is not whole.
+
+``mode: watch`` takes each new file of the folder once; see ``drop_folder.py``.
 """
 
 import csv
@@ -11,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from partgate.cameras.base import CameraConfig
+from partgate.cameras.base import Camera, CameraConfig
+from partgate.cameras.drop_folder import DropFolder
 from partgate.configfile import RelativePath
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, DataError
 from partgate.imaging import PICTURE_SUFFIXES, read_picture
@@ -22,13 +25,20 @@ from partgate.parts import Frame
 _LABELS_FILE = "labels.csv"
 
 
+_PLAY_KEYS = ("labels", "split", "order", "seed", "repeat")
+_WATCH_KEYS = ("takes", "early_s", "settle_s", "whole_within_s", "done")
+
+
 class FolderCameraConfig(CameraConfig):
-    """Which pictures to play and in which order."""
+    """Which pictures to play and in which order, or what to do with new files."""
 
     KIND: ClassVar[str] = "folder"
 
     kind: Literal["folder"]
     folder: RelativePath = Field(description="folder with pictures, or with a sub-folder per class")
+    mode: Literal["play", "watch"] = Field(
+        default="play", description="play what lies there, or take each file that another system drops there"
+    )
     labels: RelativePath | None = Field(
         default=None, description="CSV with file and label; by default labels.csv in it"
     )
@@ -41,9 +51,43 @@ class FolderCameraConfig(CameraConfig):
         default=False, description="start again after the last picture; otherwise the camera is lost then"
     )
 
-    def open(self) -> "FolderCamera":
-        """Return a camera that plays this folder."""
-        return FolderCamera(self)
+    takes: Literal["new", "all"] = Field(
+        default="new",
+        description="watch: files that come after their trigger; or all in order, also those there at the start",
+    )
+    early_s: float = Field(
+        default=0.0, ge=0, le=60, description="watch: longest time that a file may come before its trigger"
+    )
+    settle_s: float = Field(
+        default=0.1, gt=0, le=10, description="watch: a file that did not change for so long may be whole"
+    )
+    whole_within_s: float = Field(
+        default=2.0, gt=0, le=60, description="watch: a file that cannot be decoded so long after it came is not whole"
+    )
+    done: RelativePath | None = Field(
+        default=None, description="watch: folder that taken files are moved to, on the same drive; null leaves them"
+    )
+
+    @model_validator(mode="after")
+    def _keys_fit_the_mode(self) -> Self:
+        foreign = _WATCH_KEYS if self.mode == "play" else _PLAY_KEYS
+        wrong = [key for key in foreign if key in self.model_fields_set]
+        if wrong:
+            raise ValueError(f"mode '{self.mode}' has no {', '.join(wrong)}; remove it or change mode")
+        if self.takes == "all" and self.done is None:
+            raise ValueError("takes: 'all' needs done, so that a restart does not judge the same files again")
+        if self.done is not None and self.done.resolve() == self.folder.resolve():
+            raise ValueError("done: must be another folder than the one that is watched")
+        return self
+
+    def open(self) -> Camera:
+        """Return a camera that plays this folder, or watches it."""
+        if self.mode == "play":
+            return FolderCamera(self)
+        return DropFolder(
+            self.name, self.folder, done=self.done, takes_all=self.takes == "all", early_s=self.early_s,
+            settle_s=self.settle_s, whole_within_s=self.whole_within_s,
+        )  # fmt: skip
 
 
 class FolderCamera:

@@ -11,6 +11,7 @@ import typer
 from partgate import __version__
 from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
 from partgate.cli.accept import accept, seal
+from partgate.cli.camera import app as camera_app
 from partgate.cli.compare import compare
 from partgate.cli.controller import app as controller_app
 from partgate.cli.decide import decide
@@ -50,6 +51,7 @@ app.command()(doctor)
 app.command()(backbones.backbones)
 data.app.command()(preview.preview)
 app.add_typer(data.app, name="data")
+app.add_typer(camera_app, name="camera")
 app.add_typer(controller_app, name="controller")
 app.add_typer(publish_app, name="publish")
 app.add_typer(recipe_app, name="recipe")

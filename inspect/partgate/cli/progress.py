@@ -26,6 +26,7 @@ _STEPS = {
     "export": "exporting",
     "proof": "proving exported = trained",
     "judge": "judging pictures",
+    "straighten": "straightening pictures",
 }
 _ENDED_EARLY = ", ended early"
 _WIDEST = max(map(len, _STEPS.values()))

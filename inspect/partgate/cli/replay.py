@@ -67,7 +67,6 @@ def _source(place: Path, named: list[str]) -> "Source":
     """Return what is judged again and by what, from a station file or a records folder."""
     from partgate.configfile import load_config
     from partgate.records.config import RecordsConfig
-    from partgate.replay.gates import ANY_CAMERA
     from partgate.replay.replay import Source
     from partgate.station.config import StationConfig
 
@@ -86,8 +85,7 @@ def _source(place: Path, named: list[str]) -> "Source":
         raise RecordError(
             f"{place}: a records folder does not tell the recipes; name the station file, or add --recipe FILE"
         )
-    files = _named_files(named, None, str(place))
-    return Source(RecordsConfig(folder=place), None, (files or {ANY_CAMERA: Path()},), True)
+    return Source(RecordsConfig(folder=place), None, (_named_files(named, None, str(place)),), is_named=True)
 
 
 def _named_files(named: list[str], cameras: tuple[str, ...] | None, place: str) -> dict[str, Path]:

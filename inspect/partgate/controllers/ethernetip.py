@@ -104,7 +104,7 @@ class EthernetIpController:
             raise self._failed(f"no connection ({why}); is the PLC on, is the slot of its CPU {config.slot}?")
         self._is_connected = True
         for tag, length in ((config.station_tag, STATION_WORDS), (config.plc_tag, CONTROLLER_WORDS)):
-            self._read_values(tag, length)
+            self._read_values(tag, length, self.config.connect_within_s)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -148,14 +148,14 @@ class EthernetIpController:
         """Write the block with a result once."""
         self._write(0, encode_station_block(result, words))
 
-    def _read_values(self, tag: str, length: int) -> list[int]:
+    def _read_values(self, tag: str, length: int, within_s: float | None = None) -> list[int]:
         """Return the first elements of a tag.
 
         Raises:
             ControllerError: If there is no such tag, it is too short or of another type, or there is no answer in time.
         """
         must_be = f"{tag} must be an array of {length} DINT or INT"
-        values = self._call("Read", tag, length, must_be=must_be).Value
+        values = self._call("Read", tag, length, must_be=must_be, within_s=within_s).Value
         if self._plc.KnownTags[tag][0] not in _TYPES:
             raise self._failed(f"{must_be}, not of another type")
         if not isinstance(values, list) or len(values) != length:
@@ -172,8 +172,15 @@ class EthernetIpController:
     def _is_short(self, tag: str) -> bool:
         return bool(_TYPES[self._plc.KnownTags[tag][0]] == "INT")
 
-    def _call(self, function: str, tag: str, argument: object, *, must_be: str) -> Any:
+    def _call(self, function: str, tag: str, argument: object, *, must_be: str, within_s: float | None = None) -> Any:
         """Make one call of the library; whatever is not a success closes the connection.
+
+        Args:
+            function: Of the library.
+            tag: What is read or written.
+            argument: A count to read, or values to write.
+            must_be: What to say where it is refused.
+            within_s: Longest wait; ``answer_within_s`` unless given, which a PLC that connects may need longer than.
 
         Raises:
             ControllerError: If there is no answer in time, or one that is refused, not whole or another one's.
@@ -181,7 +188,7 @@ class EthernetIpController:
         if not self._is_connected:
             raise ControllerError(f"{self}: is not connected")
         connection = self._plc.conn
-        connection.begin(self.config.answer_within_s)
+        connection.begin(within_s or self.config.answer_within_s)
         what = f"{function.lower()} of {tag}"
         try:
             answer = getattr(self._plc, function)(tag, argument)

@@ -10,6 +10,7 @@ import numpy as np
 
 from partgate.data.folder import LabelledFolder, Picture
 from partgate.data.split import read_split
+from partgate.data.straighten import refuse_other_straightening
 from partgate.errors import DataError, EngineError
 from partgate.evaluation.seen import refuse_known, split_beside
 from partgate.imaging import read_picture
@@ -68,11 +69,13 @@ def select_pictures(folder: LabelledFolder, inspector: Inspector) -> Selection:
 
 
 def check_classes(folder: LabelledFolder, inspector: Inspector) -> None:
-    """Refuse a folder that has no class in common with the bundle.
+    """Refuse a folder that has no class in common with the bundle, or says that its pictures are of another kind.
 
     Raises:
-        DataError: If so; both lists are named.
+        DataError: If no class is in common, both lists are named; or the pictures were straightened otherwise.
     """
+    trained_with = inspector.bundle.manifest.geometry.straightened
+    refuse_other_straightening(folder.pictures, trained_with, f"recipe '{inspector.recipe.name}'")
     known = inspector.bundle.manifest.classes
     if not set(known) & set(folder.classes):
         raise DataError(

@@ -23,8 +23,9 @@ from partgate.imaging import Region, check_region, cut_tiles, fit_picture
 from partgate.parts import Image
 from partgate.recipe import Recipe
 
-BUNDLE_FORMAT = 2
-"""Newest format that is read; 2 is written for what 1 knows not: several looks, pictures without grey borders."""
+BUNDLE_FORMAT = 3
+"""Newest format that is read; 2 is written for what 1 knows not: several looks, pictures without grey borders; 3 for
+straightened pictures."""
 
 MODEL_PART = "model.onnx"
 _MANIFEST = "manifest.json"
@@ -66,6 +67,9 @@ class Geometry(Settings):
     )
     keeps_aspect: bool = Field(
         default=True, description="what is looked at is scaled alike in height and width, and the rest filled with grey"
+    )
+    straightened: str | None = Field(
+        default=None, description="how the pictures were straightened, in the calibration's words; null = not at all"
     )
 
     @model_validator(mode="after")
@@ -204,7 +208,9 @@ def write_bundle(path: Path, manifest: Manifest, model: bytes) -> None:
         OSError: If the place is not writable or full.
     """
     parts = {MODEL_PART: hashlib.sha256(model).hexdigest()}
-    version = BUNDLE_FORMAT if manifest.geometry.look_names or not manifest.geometry.keeps_aspect else 1
+    version = 2 if manifest.geometry.look_names or not manifest.geometry.keeps_aspect else 1
+    if manifest.geometry.straightened is not None:
+        version = BUNDLE_FORMAT
     complete = manifest.model_copy(update={"parts": parts, "format": version})
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

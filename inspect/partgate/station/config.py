@@ -93,8 +93,7 @@ class StationConfig(Settings):
     def _cameras_and_recipes_fit(self) -> Self:
         if (self.camera is None) == (not self.cameras):
             raise ValueError("camera: give one camera under camera, or several under cameras")
-        if (self.recipe is None) == (not self.recipes):
-            raise ValueError("recipe: give one under recipe, or several by number under recipes")
+        self._refuse_wrong_recipes()
         names = self.camera_names
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: each needs a name of its own, got {', '.join(names)}")
@@ -104,6 +103,10 @@ class StationConfig(Settings):
             if lacking or unknown:
                 raise ValueError(f"recipe: must name the cameras {', '.join(names)}, got {', '.join(files)}")
         return self
+
+    def _refuse_wrong_recipes(self) -> None:
+        if (self.recipe is None) == (not self.recipes):
+            raise ValueError("recipe: give one under recipe, or several by number under recipes")
 
     @property
     def all_cameras(self) -> tuple[CameraConfig, ...]:

@@ -1,20 +1,24 @@
 """The cameras of one station: all are asked for the same part at once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from partgate.errors import CameraError
 from partgate.parts import Frame
-from partgate.station.watch import WatchedCamera
+from partgate.station.watch import CameraThread, WatchedCamera
 
 
-class Cameras:
-    """Watched cameras that give one picture each of every part.
+CameraT = TypeVar("CameraT", bound=CameraThread)
+
+
+class OpenCameras(Generic[CameraT]):
+    """Cameras that are opened, closed and lost together.
 
     Args:
         cameras: By name, at least one.
     """
 
-    def __init__(self, cameras: Mapping[str, WatchedCamera]) -> None:
+    def __init__(self, cameras: Mapping[str, CameraT]) -> None:
         self._cameras = dict(cameras)
 
     @property
@@ -54,6 +58,10 @@ class Cameras:
         """End all of them; a driver that hangs is left behind."""
         for camera in self._cameras.values():
             camera.close()
+
+
+class Cameras(OpenCameras[WatchedCamera]):
+    """Watched cameras that give one picture each of every part, exposed after they were asked."""
 
     def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> dict[str, Frame | CameraError]:
         """Return a picture per camera that was exposed after this call, or why there is none.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from partgate.cameras.base import Camera, CameraConfig
+from partgate.cameras.straightened import camera_opener
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, PartgateError
 from partgate.parts import Frame
 
@@ -18,39 +19,21 @@ _LOOK_EVERY_S = 0.2
 _STUCK_GRACE_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A picture that was asked for."""
-
-    number: int
-    timeout_s: float
-    deadline: float  # monotonic seconds
-    refused: CameraError | None = None  # there was no camera to ask
-
-
-class WatchedCamera:
-    """Owns a camera in a thread: opens it, grabs on request, opens it again with growing pauses after a loss.
-
-    A request that is not served in time is dropped: its picture, should it still come, is never handed out.
-    """
+class CameraThread:
+    """Owns a camera in a thread: opens it, lets it be used, opens it again with growing pauses after a loss."""
 
     def __init__(self, config: CameraConfig) -> None:
-        self._config = config
+        self._config, self._open_camera = config, camera_opener(config)
         self._changed = threading.Condition()
-        self._wanted = 0  # number of the newest request
-        self._timeout_s = 0.0
-        self._answers: dict[int, Frame | CameraError] = {}
-        self._is_open = self._is_closing = False
-        self._served = 0  # number of the newest request taken up
-        self._stuck_at: float | None = None  # a request not answered by then means a hung driver
+        self._is_open = self._was_open = self._is_closing = False
         self.problem: str | None = f"camera '{config.name}': not open yet"
         self.differences: tuple[str, ...] = ()
         self._thread = threading.Thread(target=self._serve, name=f"watch {config.name}", daemon=True)
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether there is no camera now, or one that does not come back from a request."""
-        return not self._is_open or (self._stuck_at is not None and time.monotonic() > self._stuck_at)
+        """Tell whether there is no camera now."""
+        return not self._is_open
 
     @property
     def open_within_s(self) -> float:
@@ -85,6 +68,75 @@ class WatchedCamera:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_WITHIN_S)
+
+    def _serve(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._is_closing:
+            try:
+                with self._open_camera() as camera:
+                    pause = _FIRST_PAUSE_S
+                    self._set_open(camera)
+                    self._use(camera)
+            except CameraEndedError as error:
+                self._set_lost(str(error))
+                return
+            except PartgateError as error:
+                self._set_lost(str(error))
+            except Exception as error:  # a driver's bug must not end the watch: the station would wait for ever
+                logger.exception("camera '%s' failed", self._config.name)
+                self._set_lost(f"camera '{self._config.name}': {type(error).__name__}: {error}")
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closing, pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _use(self, camera: Camera) -> None:
+        """Use the open camera until the thread is to end, or raise."""
+        raise NotImplementedError
+
+    def _set_open(self, camera: Camera) -> None:
+        with self._changed:
+            if self._was_open:
+                logger.warning("camera '%s' is back", self._config.name)
+            self._is_open, self._was_open, self.problem = True, True, None
+            self.differences = camera.differences
+            self._changed.notify_all()
+
+    def _set_lost(self, problem: str) -> None:
+        with self._changed:
+            if self._is_open:
+                logger.error("%s", problem)
+            self._is_open, self.problem = False, problem
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A picture that was asked for."""
+
+    number: int
+    timeout_s: float
+    deadline: float  # monotonic seconds
+    refused: CameraError | None = None  # there was no camera to ask
+
+
+class WatchedCamera(CameraThread):
+    """Gives a picture on request.
+
+    A request that is not served in time is dropped: its picture, should it still come, is never handed out.
+    """
+
+    def __init__(self, config: CameraConfig) -> None:
+        super().__init__(config)
+        self._wanted = 0  # number of the newest request
+        self._timeout_s = 0.0
+        self._answers: dict[int, Frame | CameraError] = {}
+        self._served = 0  # number of the newest request taken up
+        self._stuck_at: float | None = None  # a request not answered by then means a hung driver
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no camera now, or one that does not come back from a request."""
+        return super().is_lost or (self._stuck_at is not None and time.monotonic() > self._stuck_at)
 
     def ask(self, timeout_s: float) -> Ticket:
         """Ask for a picture that is exposed from now on; returns at once.
@@ -134,27 +186,7 @@ class WatchedCamera:
             raise answer
         return answer
 
-    def _serve(self) -> None:
-        pause = _FIRST_PAUSE_S
-        while not self._is_closing:
-            try:
-                with self._config.open() as camera:
-                    pause = _FIRST_PAUSE_S
-                    self._set_open(camera)
-                    self._serve_requests(camera)
-            except CameraEndedError as error:
-                self._set_lost(str(error))
-                return
-            except PartgateError as error:
-                self._set_lost(str(error))
-            except Exception as error:  # a driver's bug must not end the watch: the station would wait for ever
-                logger.exception("camera '%s' failed", self._config.name)
-                self._set_lost(f"camera '{self._config.name}': {type(error).__name__}: {error}")
-            with self._changed:
-                self._changed.wait_for(lambda: self._is_closing, pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-    def _serve_requests(self, camera: Camera) -> None:
+    def _use(self, camera: Camera) -> None:
         while True:
             with self._changed:
                 asked = self._changed.wait_for(lambda: self._wanted > self._served or self._is_closing, _LOOK_EVERY_S)
@@ -183,15 +215,5 @@ class WatchedCamera:
 
     def _set_open(self, camera: Camera) -> None:
         with self._changed:
-            if self.problem and self._wanted:
-                logger.warning("camera '%s' is back", self._config.name)
-            self._is_open, self.problem, self.differences = True, None, camera.differences
             self._served, self._stuck_at = self._wanted, None
-            self._changed.notify_all()
-
-    def _set_lost(self, problem: str) -> None:
-        with self._changed:
-            if self._is_open:
-                logger.error("%s", problem)
-            self._is_open, self.problem = False, problem
-            self._changed.notify_all()
+            super()._set_open(camera)

@@ -10,6 +10,7 @@ from torch import nn
 
 from partgate.cache import cached_bytes
 from partgate.data.folder import Picture
+from partgate.data.straighten import how_straightened
 from partgate.errors import DataError
 from partgate.imaging import crop_region, read_picture
 from partgate.inference.bundle import BackboneFacts, Geometry
@@ -56,7 +57,8 @@ def open_backbone(pictures: Sequence[Picture], config: TrainingConfig) -> Backbo
     spec = find_backbone(config.backbone)
     geometry = choose_geometry(pictures, config)
     network, sha256 = load_backbone(spec, config.weights, config.weights_sha256, download=config.download)
-    key = f"{sha256} {spec.name} {geometry.model_dump_json()} {_FEATURES_VERSION}"
+    seen = geometry.model_dump_json(exclude={"straightened"})  # the pictures are what they are
+    key = f"{sha256} {spec.name} {seen} {_FEATURES_VERSION}"
     # What the graph is does not hang on where in a picture it looks.
     size = f"{sha256} {spec.name} {geometry.height_px} {geometry.width_px} {_FEATURES_VERSION} {version('torch')}"
     graph = cached_bytes(
@@ -86,11 +88,11 @@ def choose_geometry(pictures: Sequence[Picture], config: TrainingConfig) -> Geom
     A long part keeps its proportions without grey borders; sides are multiples of 32 px.
 
     Raises:
-        DataError: If no picture can be read.
+        DataError: If no picture can be read, or they were straightened in different ways.
     """
     asked = Geometry(
         region=config.region, regions=config.regions, tiles=config.tiles, tile_overlap=config.tile_overlap,
-        keeps_aspect=False, height_px=_GRID_PX, width_px=_GRID_PX,
+        keeps_aspect=False, height_px=_GRID_PX, width_px=_GRID_PX, straightened=how_straightened(pictures),
     )  # fmt: skip
     aspects, problem = [], None
     for picture in pictures[:: max(1, len(pictures) // _SAMPLED)]:

@@ -1,0 +1,69 @@
+"""The camera that hands out every picture as it comes: for a line trigger, and for parts that are found in the stream."""
+
+import time
+from typing import Protocol
+
+from partgate.cameras.base import Camera, CameraConfig
+from partgate.errors import CameraError, CameraLostError
+from partgate.parts import Frame
+from partgate.station.watch import CameraThread
+
+_SLICE_S = 0.5  # a camera without parts gives no picture: so often it is looked after meanwhile
+_STUCK_AFTER_S = 2 * _SLICE_S + 0.5
+
+
+class TakesFrames(Protocol):
+    """Whoever gets the pictures, in the camera's thread: every call returns before the next picture is due."""
+
+    def take(self, frame: Frame) -> None:
+        """Take a whole picture."""
+        ...
+
+    def fail(self, error: CameraError) -> None:
+        """Hear that no whole picture came for a while."""
+        ...
+
+    def end(self) -> None:
+        """Hear that the camera is gone or closed: what comes next is another stream, and counts from anew."""
+        ...
+
+
+class StreamedCamera(CameraThread):
+    """Asks the camera for picture after picture and hands each on.
+
+    Args:
+        config: The camera.
+        receiver: Who gets the pictures.
+        silent_after_s: A camera without a picture for so long counts as lost; ``None`` where it waits for its own
+            trigger and may be silent.
+    """
+
+    def __init__(self, config: CameraConfig, receiver: TakesFrames, silent_after_s: float | None = None) -> None:
+        super().__init__(config)
+        self._receiver, self._silent_after_s = receiver, silent_after_s
+        self._turned_at = self._came_at = time.monotonic()
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no camera now, one that hangs, or one that should give pictures and gives none."""
+        now = time.monotonic()
+        is_silent = self._silent_after_s is not None and now > self._came_at + self._silent_after_s
+        return super().is_lost or is_silent or now > self._turned_at + _STUCK_AFTER_S
+
+    def _use(self, camera: Camera) -> None:
+        self._came_at = self._turned_at = time.monotonic()
+        try:
+            while not self._is_closing:
+                self._turned_at = time.monotonic()
+                try:
+                    frame = camera.grab(_SLICE_S)
+                except CameraLostError:
+                    raise
+                except CameraError as error:
+                    camera.check()
+                    self._receiver.fail(error)
+                else:
+                    self._came_at = time.monotonic()
+                    self._receiver.take(frame)
+        finally:
+            self._receiver.end()

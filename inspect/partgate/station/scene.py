@@ -1,0 +1,200 @@
+"""What a free-running camera sees of the empty place, and what stands out from it: no camera, no clock, no memory of parts.
+
+The empty view is learned as the median of the first pictures. Each picture is first brought to its brightness (a lamp
+that flickers or ages is no part). What then differs is kept by hysteresis: an area counts where part of it differs
+strongly, and reaches as far as it differs at all. The empty view follows slow changes wherever nothing stands, so that
+a part is never taken into it, however long it stands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from partgate.configfile import RelativePath, Settings
+from partgate.imaging import read_picture
+from partgate.parts import Image
+from pydantic import Field
+
+_LONG_SIDE_PX = 160  # averages noise away, and costs about a millisecond
+_READ_SIDE_PX = 640  # far larger pictures are thinned out to this first
+_FEWEST_PICTURES, _MOST_PICTURES = 10, 60
+_MOVING_SHARE = 0.3  # of the pictures learned from
+_STRONG_SHARE = 0.15  # of an area, in strongly differing pixels
+_GAIN = (0.7, 1.4)
+_DARKEST = 16.0  # below this a ratio of grey values says nothing
+_LEAST_FREE = 0.05  # of the view, for its brightness to be told
+
+Small = NDArray[np.float32]
+"""Thinned-out picture, shape (h, w, 3), grey values 0-255, RGB; its longer side has 160 pixels."""
+
+
+class SceneSettings(Settings):
+    """When something stands out from the empty place."""
+
+    background: RelativePath | None = Field(
+        default=None, description="picture of the empty place, by this camera; null learns it when the station starts"
+    )
+    learn_s: float = Field(
+        default=2, ge=0.1, le=60, description="time to learn the empty place at the start, in seconds; no part then"
+    )
+    difference: float = Field(
+        default=24, ge=6, le=200,
+        description="grey values of 255 by which a part differs from the empty place; smaller where parts are missed, "
+        "larger where shadows count",
+    )  # fmt: skip
+    smallest_share: float = Field(
+        default=0.01, gt=0, lt=0.5, description="share of the view below which something is no part (0.01 = 1 %)"
+    )
+    adapt_s: float = Field(
+        default=30, ge=1, description="time in which the empty place follows a change of light, in seconds"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One connected area that stands out.
+
+    Attributes:
+        x: Its centre, from the middle of the view to the right, in longer sides of the view: -0.5..0.5.
+        y: The same, downwards.
+        share: Of the view's area that it covers.
+        is_cut: It reaches the edge of the view: more of it may be outside.
+        covers_middle: It lies in the middle of the view.
+        box: x_min, y_min, x_max, y_max as shares of width and height.
+    """
+
+    x: float
+    y: float
+    share: float
+    is_cut: bool
+    covers_middle: bool
+    box: tuple[float, float, float, float]
+
+
+class Scene:
+    """Tells what stands in the view.
+
+    Args:
+        settings: How much must differ.
+
+    Raises:
+        DataError: If a given picture of the empty place cannot be read.
+
+    Source:
+        Own; median background and hysteresis thresholds as in Piccardi (2004), "Background subtraction techniques: a
+        review", IEEE SMC, and Canny (1986).
+    """
+
+    def __init__(self, settings: SceneSettings) -> None:
+        self._settings = settings
+        self._pictures: list[Small] = []
+        self._since: float | None = None
+        self._seen_at = 0.0
+        self._empty: Small | None = None
+        self._taken: NDArray[np.uint8] | None = None  # (h, w) where something stood in the picture before, widened
+        self._gain = np.ones(3, np.float32)
+        if settings.background is not None:
+            self._empty = _shrink(read_picture(Path(settings.background)))
+
+    @property
+    def is_learned(self) -> bool:
+        """Tell whether the empty place is known."""
+        return self._empty is not None
+
+    def look(self, image: Image, at: float) -> Sequence[Blob]:
+        """Return what stands in the view, the largest first; nothing while the empty place is learned.
+
+        Args:
+            image: Picture, shape (H, W, 3), uint8, RGB.
+            at: Monotonic seconds.
+        """
+        small = _shrink(image)
+        if self._empty is None or self._empty.shape != small.shape:
+            self._learn(small, at)
+            return ()
+        blobs, mask = self._find(small)
+        self._follow(small, mask, at)
+        return blobs
+
+    def _learn(self, small: Small, at: float) -> None:
+        """Collect pictures; where something moves through most of them, begin again with the later ones."""
+        if self._empty is not None or (self._pictures and self._pictures[0].shape != small.shape):
+            self._empty, self._taken, self._pictures, self._since = None, None, [], None  # another picture size
+        self._since = at if self._since is None else self._since
+        spacing = self._settings.learn_s / _MOST_PICTURES
+        if not self._pictures or at - self._seen_at >= spacing:
+            self._pictures.append(small)
+            self._seen_at = at
+        if len(self._pictures) < _FEWEST_PICTURES or at - self._since < self._settings.learn_s:
+            return
+        self._empty = np.median(np.stack(self._pictures), axis=0).astype(np.float32)
+        moving = sum(bool(self._find(picture)[0]) for picture in self._pictures)
+        if moving > _MOVING_SHARE * len(self._pictures):
+            self._pictures, self._empty = self._pictures[len(self._pictures) // 2 :], None
+            self._since = at - self._settings.learn_s / 2
+        else:
+            self._pictures = []
+        self._taken = None
+
+    def _find(self, small: Small) -> tuple[list[Blob], NDArray[np.uint8]]:
+        """Return the areas and their mask, shape (h, w), 0 or 255."""
+        assert self._empty is not None
+        self._gain = self._brightness(small)
+        differs = np.abs(small - np.minimum(self._empty * self._gain, 255)).max(axis=2)
+        weak = (differs > self._settings.difference / 2).astype(np.uint8)
+        weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.uint8)
+        weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), np.uint8)
+        count, labels, stats, centres = cv2.connectedComponentsWithStats(weak, connectivity=8)
+        strong = np.bincount(labels[differs > self._settings.difference], minlength=count)
+        blobs, mask = [], np.zeros(weak.shape, np.uint8)
+        for number in range(1, count):
+            area = int(stats[number, cv2.CC_STAT_AREA])
+            if area >= self._settings.smallest_share * weak.size and strong[number] >= _STRONG_SHARE * area:
+                blobs.append(_as_blob(labels == number, stats[number], centres[number]))
+                mask[labels == number] = 255
+        return sorted(blobs, key=lambda blob: -blob.share), mask
+
+    def _brightness(self, small: Small) -> NDArray[np.float32]:
+        """Return the factor per channel by which the view is brighter than when it was learned, told where it is free."""
+        assert self._empty is not None
+        free = np.ones(small.shape[:2], bool) if self._taken is None else self._taken == 0
+        if free.mean() < _LEAST_FREE:
+            return self._gain
+        then, now = np.median(self._empty[free], axis=0), np.median(small[free], axis=0)
+        ratio = np.where(then < _DARKEST, 1.0, now / np.maximum(then, 1.0))
+        return np.clip(ratio, *_GAIN).astype(np.float32)
+
+    def _follow(self, small: Small, mask: NDArray[np.uint8], at: float) -> None:
+        """Let the empty view follow slow changes where nothing stands."""
+        assert self._empty is not None
+        self._taken = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
+        step = 1 - np.exp(-max(0.0, min(1.0, at - self._seen_at)) / self._settings.adapt_s)
+        self._seen_at = at
+        free = self._taken == 0
+        self._empty[free] += np.float32(step) * (small[free] / self._gain - self._empty[free])
+
+
+def _shrink(image: Image) -> Small:
+    height, width = image.shape[:2]
+    step = max(1, max(height, width) // _READ_SIDE_PX)
+    scale = _LONG_SIDE_PX / max(height, width)
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    thin = np.ascontiguousarray(image[::step, ::step])
+    return np.asarray(cv2.resize(thin, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _as_blob(area: NDArray[np.bool_], stats: NDArray[np.int32], centre: NDArray[np.float64]) -> Blob:
+    height, width = area.shape
+    left, top = int(stats[cv2.CC_STAT_LEFT]), int(stats[cv2.CC_STAT_TOP])
+    right, bottom = left + int(stats[cv2.CC_STAT_WIDTH]), top + int(stats[cv2.CC_STAT_HEIGHT])
+    side = max(height, width)
+    middle = area[height // 2 - 2 : height // 2 + 3, width // 2 - 2 : width // 2 + 3]
+    return Blob(
+        (float(centre[0]) + 0.5 - width / 2) / side, (float(centre[1]) + 0.5 - height / 2) / side,
+        float(area.mean()), left < 2 or top < 2 or right > width - 2 or bottom > height - 2, bool(middle.any()),
+        (left / width, top / height, right / width, bottom / height),
+    )  # fmt: skip
