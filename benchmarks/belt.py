@@ -72,7 +72,7 @@ def pictures(parts: Sequence[tuple[Image, NDArray[np.uint8]]], belt: Belt) -> It
         position += gap + picture.shape[1]
         starts.append(position)  # its rear edge lies so far behind the edge of the view where parts come in
     moves = int((position + width) / abs(belt.step_px)) + 3
-    first_at = width / 2 + parts[0][0].shape[1] / 2
+    first_at = starts[0] + width / 2 - parts[0][0].shape[1] / 2
     travelled, stops = 0.0, belt.still_pictures
     for number in range(belt.empty_pictures + moves + stops):
         if number >= belt.empty_pictures:

@@ -76,6 +76,7 @@ def soak(
         station.end()
         took_s = time.monotonic() - began
     figures = count(folder, folder / "records") | {"minutes": round(took_s / 60, 1), "disk_full_by": way, "seed": seed}
+    figures["faults_not_made"] = len(plan)
     figures["violations"] = violations(figures)
     return figures
 
@@ -121,7 +122,8 @@ def _attend(
             moved_at, entered = now, lens.entered
         if now - moved_at > _STUCK_S or plc.poll() is not None:
             raise RuntimeError(
-                f"no part came for {now - moved_at:.0f} s after part {entered}; see plc.log, station.log"
+                f"no part came for {now - moved_at:.0f} s after part {entered}; the station's last words: "
+                f"{station.last_words}"
             )
         if driver.error is not None:
             raise driver.error

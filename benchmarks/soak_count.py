@@ -22,6 +22,7 @@ RESTART_UNSEEN_S = 1.5  # triggers so shortly before the controller restarts may
 FULL_IS_TOLD_S, LOCK_IS_TOLD_S = 2.0, 7.0  # until the station must know that it cannot write; SQLite waits 5 s
 NOT_ASKED = {"bin-full": 0.1, "enable-off": 0.1, "unheard": 0.35}  # s after which no part that comes may be GOOD
 HANG_SEEN_S = 1.5
+STARVED_WINDOW_S = 2 * WINDOW_MS / 1000  # a window of the controller that took so long: half its scans were not run
 HIDES_A_HANG = ("freeze", "kill", "locked-and-killed")  # a controller that stands still sees nothing
 RECIPE_IS_KNOWN_S = 1.0  # after another number is wanted; a part in flight keeps the recipe of its trigger
 SAFETY = (
@@ -46,7 +47,7 @@ def count_evidence(seen: Evidence) -> dict[str, Any]:
         **_count_lanes(seen, cover),
         **_count_blocks(seen),
         **_count_verdicts(seen),
-        "hangs_unseen": _hangs_unseen(seen),
+        **_count_hangs(seen),
         "station_ended_itself": seen.ended_itself,
         "parts": seen.entered,
         "gate": seen.counters,
@@ -216,15 +217,24 @@ def _check_records(records: Path) -> dict[str, Any]:
     }
 
 
-def _hangs_unseen(seen: Evidence) -> int:
-    """Count engines that hung for 1 s while the controller went on believing the heartbeat."""
+def _count_hangs(seen: Evidence) -> dict[str, int]:
+    """Count engines that hung for 1 s while the controller went on believing the heartbeat.
+
+    A controller that this machine kept from scanning for most of that second cannot tell; that is counted apart.
+    """
     times = [at for at, _ in seen.watchdog]
+    came = sorted(at for at, _, _ in seen.triggers.values())
     others = [(begin, end) for kind, begin, end, _ in seen.faults if kind in HIDES_A_HANG]
-    unseen = 0
-    for kind, begin, end, _ in seen.faults:
+    found = {"hangs_unseen": 0, "hangs_while_controller_starved": 0}
+    for kind, begin, end, key in seen.faults:
         place = bisect_right(times, begin)
         was_tripped = place > 0 and seen.watchdog[place - 1][1]
         trips = any(tripped for _, tripped in seen.watchdog[place : bisect_left(times, begin + HANG_SEEN_S)])
         overlaps = any(first < end + 1 and last > begin - 1 for first, last in others)
-        unseen += kind == "engine-hung" and not (was_tripped or trips or overlaps)
-    return unseen
+        if kind != "engine-hung" or was_tripped or trips or overlaps:
+            continue
+        at = seen.triggers[key][0] if key in seen.triggers else begin
+        after = bisect_right(came, at)  # the next part comes when the window is over, by the controller's own scans
+        is_starved = after < len(came) and came[after] - at > STARVED_WINDOW_S
+        found["hangs_while_controller_starved" if is_starved else "hangs_unseen"] += 1
+    return found

@@ -82,6 +82,11 @@ class Station:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def last_words(self) -> str:
+        """Return the end of what it said."""
+        return (self._folder / "station.log").read_text(encoding="utf-8", errors="replace")[-400:].strip()
+
     def memory_mb(self) -> float | None:
         """Return its resident memory."""
         with suppress(psutil.Error):

@@ -8,6 +8,11 @@ from soak_breaks import BREAKS
 from soak_count import SAFETY
 
 MEMORY_WITHIN_PERCENT = 5.0
+_COUNTED = (
+    "parts", "parts_left", "triggers", "results", "declared_misses", "declared_gaps", "unseen_before_restart",
+    "judged_but_declared_after_kill", "hangs_while_controller_starved", "blocks", "lives", "pictures_verified",
+    "minutes",
+)  # fmt: skip
 _MEMORY_PARTS = 30_000  # a shorter life says nothing about memory
 
 
@@ -25,10 +30,7 @@ def violations(figures: Mapping[str, Any]) -> dict[str, Any]:
 def format_figures(figures: Mapping[str, Any]) -> str:
     """Return everything about one soak."""
     rows = [[name.replace("_", " "), str(figures[name]), "0"] for name in SAFETY]
-    for name in ("parts", "parts_left", "triggers", "results", "declared_misses", "declared_gaps",
-                 "unseen_before_restart", "judged_but_declared_after_kill", "blocks", "lives", "pictures_verified",
-                 "minutes"):  # fmt: skip
-        rows.append([name.replace("_", " "), str(figures[name]), "-"])
+    rows += [[name.replace("_", " "), str(figures[name]), "-"] for name in _COUNTED]
     for name, found in figures["latency"].items():
         told = ", ".join(f"{key[:-3]} {value}" for key, value in found.items() if key != "parts")
         rows.append([f"trigger seen to verdict written, {name}, ms", f"{told} ({found['parts']} parts)", "-"])
@@ -45,6 +47,7 @@ def format_figures(figures: Mapping[str, Any]) -> str:
         format_table(["fault", "number", "recovery, median s", "longest s", "longest alone s"], faults),
         f"lanes: {figures['lanes']}; verdicts: {figures['verdicts']}; gate: {figures['gate']}",
         f"disk full by: {figures['disk_full_by']}",
+        f"planned faults for which no part was left: {figures['faults_not_made']}",
         f"not as it must be: {figures['violations'] or 'nothing'}",
         *figures["first_problems"],
     ))  # fmt: skip

@@ -137,7 +137,7 @@ def test_unknown_driver_kind_names_the_nearest_and_hides_no_other_problem() -> N
     )
 
     assert problems == (
-        "lamp.yaml: camera: unknown kind 'ubs'; known kinds: folder, usb; did you mean 'usb'?",
+        f"lamp.yaml: camera: unknown kind 'ubs'; known kinds: {', '.join(driver_kinds('camera'))}; did you mean 'usb'?",
         "lamp.yaml: controller: must hold kind and its settings; "
         f"known kinds: {', '.join(driver_kinds('controller'))}, got 'modbus'",
         "lamp.yaml: records: is missing",

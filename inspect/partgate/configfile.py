@@ -15,7 +15,6 @@ from pydantic import (
     ConfigDict,
     ModelWrapValidatorHandler,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic import ValidationInfo as Info
@@ -43,19 +42,33 @@ class Settings(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _name_the_nearest_key(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # Not a validator of each field: pydantic allows none on the key by which a union is told apart.
+        lines = _yes_as_a_number(cls, data)
         try:
-            return handler(data)
+            made = handler(data)
         except ValidationError as error:
-            lines = [_line(cls, problem) for problem in error.errors(include_url=False)]
+            told = {line["loc"] for line in lines}
+            lines += [
+                _line(cls, problem) for problem in error.errors(include_url=False) if problem["loc"][:1] not in told
+            ]
+        if lines:
+            order = [*cls.model_fields]
+            lines.sort(key=lambda line: order.index(str(line["loc"][0])) if line["loc"] and line["loc"][0] in order
+                       else len(order))  # fmt: skip
             raise ValidationError.from_exception_data(cls.__name__, lines) from None
+        return made
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_yes_as_a_number(cls, value: Any, info: Info) -> Any:
-        """YAML reads yes, no, on and off as true and false, and pydantic would take those as 1 and 0."""
-        if isinstance(value, bool) and not _mentions(cls.model_fields[info.field_name or ""].annotation, bool):
-            raise ValueError("must not be yes, no, on, off, true or false without quotation marks")
-        return value
+
+def _yes_as_a_number(model: type[BaseModel], data: Any) -> list[InitErrorDetails]:
+    """YAML reads yes, no, on and off as true and false, and pydantic would take those as 1 and 0."""
+    text = "must not be yes, no, on, off, true or false without quotation marks"
+    return [
+        InitErrorDetails(type=PydanticCustomError("yes_or_no", "{text}", {"text": text}), loc=(name,), input=value)
+        for name, value in (data.items() if isinstance(data, dict) else ())
+        if isinstance(value, bool)
+        and name in model.model_fields
+        and not _mentions(model.model_fields[name].annotation, bool)
+    ]
 
 
 def _mentions(annotation: Any, wanted: type) -> bool:

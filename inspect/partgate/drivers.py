@@ -49,6 +49,7 @@ DRIVERS: tuple[DriverEntry, ...] = (
     DriverEntry(
         "camera", "gige", "partgate.cameras.gige", "GigeCameraConfig", ("viva_genicam",), 'pip install "partgate[gige]"'
     ),
+    DriverEntry("controller", "none", "partgate.controllers.none", "NoneControllerConfig"),
     DriverEntry("controller", "memory", "partgate.controllers.memory", "MemoryControllerConfig"),
     DriverEntry(
         "controller",

@@ -48,7 +48,7 @@ def test_middle_of_the_picture_stays_where_it_is_and_as_it_is_turned():
     middle = np.array([[(WIDTH - 1) / 2, (HEIGHT - 1) / 2]])
     seen = undistort(middle, LENS)
     np.testing.assert_allclose(move(fit.transform, seen), middle, atol=1e-6)
-    right = move(fit.transform, seen + [[1, 0]]) - move(fit.transform, seen)
+    right = move(fit.transform, seen + np.array([[1, 0]])) - move(fit.transform, seen)
     assert np.degrees(np.arctan2(right[0, 1], right[0, 0])) == pytest.approx(0, abs=4)
 
 

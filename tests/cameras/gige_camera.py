@@ -82,6 +82,7 @@ class GigeCameraProcess:
         self.address, self._lock = own_address()
         self.serial = f"P{os.getpid() % 100000}N{next(_serials)}"
         self.sent: dict[int, list[int]] = {}  # block id → places in ``pictures``; numbers begin anew at a restart
+        self.count = 0  # pictures sent since the last start
         self._lost_ratio, self._frames, self.size = lost_ratio, frames, pictures.shape[1:3]
         self._files = [folder / f"{place:04d}.raw" for place in range(len(pictures))]
         for file, picture in zip(self._files, pictures, strict=True):
@@ -89,7 +90,8 @@ class GigeCameraProcess:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        if self._process is None:
+            self.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -110,6 +112,7 @@ class GigeCameraProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         up: queue.Queue[str] = queue.Queue()
         self.sent.clear()
+        self.count = 0
         threading.Thread(target=self._read, args=(self._process, up), daemon=True).start()
         assert up.get(timeout=UP_WITHIN_S) == "up\n", f"the simulated camera does not run at {self.address}"
 
@@ -141,6 +144,7 @@ class GigeCameraProcess:
             up.put(lines.readline())
             for line in lines:
                 number, name = line.split(maxsplit=1)
+                self.count += 1
                 self.sent.setdefault(int(number), []).append(int(Path(name.strip()).stem))
 
 

@@ -10,6 +10,7 @@ import base64
 import itertools
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,10 +28,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--password", default="")
     parser.add_argument("--count", type=int, help="hang up after so many pictures")
-    parser.add_argument("--short-by", type=int, default=0, help="leave so many bytes of every second picture away")
+    parser.add_argument("--short-by", type=int, default=0, help="leave so many bytes of two in three pictures away")
     parser.add_argument("--lose", type=int, default=0, help="leave every so manieth RTP packet away")
     parser.add_argument("--same", action="store_true", help="send the first picture for ever")
     parser.add_argument("--only", choices=["tcp", "udp"], help="refuse the other transport of RTSP")
+    parser.add_argument("--h264", action="store_true", help="RTSP over UDP: let ffmpeg send H.264 instead")
     parser.add_argument("--tell", type=Path)
     settings = parser.parse_args()
     with socket.create_server(("127.0.0.1", settings.port)) as server:
@@ -55,7 +57,7 @@ def pictures(settings: argparse.Namespace) -> Iterator[bytes]:
         if settings.tell:
             with settings.tell.open("r+b") as file:
                 file.write(b"%08d" % number)
-        yield data[: len(data) - settings.short_by] if settings.short_by and number % 2 else data
+        yield data[: len(data) - settings.short_by] if settings.short_by and number % 3 else data
 
 
 def read_head(client: socket.socket) -> str:
@@ -93,6 +95,7 @@ def serve_http(client: socket.socket, settings: argparse.Namespace) -> None:
 
 def serve_rtsp(client: socket.socket, settings: argparse.Namespace) -> None:
     """Hold the conversation of one client, then send until it leaves."""
+    port = 0
     send: Callable[[bytes], object] = lambda packet: client.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)  # noqa: E731
     while True:
         head = read_head(client)
@@ -106,7 +109,8 @@ def serve_rtsp(client: socket.socket, settings: argparse.Namespace) -> None:
         elif method == "DESCRIBE":
             body = (
                 "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=parts\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                f"m=video 0 RTP/AVP 26\r\na=control:trackID=0\r\na=framerate:{settings.rate}\r\n"
+                f"m=video 0 RTP/AVP {'96' if settings.h264 else '26'}\r\na=rtpmap:96 H264/90000\r\n"
+                f"a=control:trackID=0\r\na=framerate:{settings.rate}\r\n"
             )
             reply += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
         elif method == "SETUP":
@@ -124,10 +128,25 @@ def serve_rtsp(client: socket.socket, settings: argparse.Namespace) -> None:
         else:
             reply.append("Session: 1")
         client.sendall(("\r\n".join(reply) + "\r\n\r\n" + body).encode())
+        if method == "PLAY" and settings.h264:
+            send_h264(client, settings.folder, port)
+            return
         if method == "PLAY":
             for packet in rtp_packets(settings):
                 send(packet)
             return
+
+
+def send_h264(client: socket.socket, folder: Path, port: int) -> None:
+    """Let ffmpeg send H.264 to a UDP port until the client hangs up."""
+    source = ["-re", "-stream_loop", "-1", "-framerate", "20", "-i", str(folder / "%02d.jpg")]
+    coded = ["-c:v", "libx264", "-g", "5", "-tune", "zerolatency", "-f", "rtp", f"rtp://127.0.0.1:{port}"]
+    with subprocess.Popen(["ffmpeg", "-loglevel", "quiet", *source, *coded], stdout=subprocess.DEVNULL) as ffmpeg:
+        try:
+            while client.recv(100):
+                pass
+        finally:
+            ffmpeg.kill()
 
 
 def rtp_packets(settings: argparse.Namespace) -> Iterator[bytes]:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from partgate.cameras.gige import GigeCamera
-from partgate.cameras.gige_devices import list_gige_devices
 from partgate.errors import CameraError, CameraLostError, ConfigError
 from partgate.parts import Frame
 
@@ -55,13 +54,6 @@ def assert_is_what_was_sent(frame: Frame, counterpart: GigeCameraProcess) -> Non
     assert any(np.array_equal(frame.image[..., 0], PICTURES[place]) for place in counterpart.sent[number])
 
 
-def test_serial_number_that_is_not_there_lists_those_that_are(counterpart: GigeCameraProcess):
-    camera = counterpart.config(serial="nobody").open()
-
-    with pytest.raises(CameraLostError, match=rf"no camera with serial nobody; found .*{counterpart.serial}"):
-        camera.__enter__()
-
-
 def test_camera_that_another_program_has_is_told_at_once(counterpart: GigeCameraProcess):
     with counterpart.config().open() as camera:
         began = time.monotonic()
@@ -71,11 +63,6 @@ def test_camera_that_another_program_has_is_told_at_once(counterpart: GigeCamera
         assert camera.grab(timeout_s=2).image.shape == (SIDE_PX, SIDE_PX, 3)
 
     assert took_s < 3  # the library's own claim takes 4.4 s
-
-
-def test_network_card_that_does_not_exist_is_named(counterpart: GigeCameraProcess):
-    with pytest.raises(CameraLostError, match=r"cannot look for cameras: .*eth77"):
-        counterpart.config(interface="eth77").open().__enter__()
 
 
 @pytest.mark.parametrize(
@@ -137,6 +124,18 @@ def test_picture_that_came_too_late_is_never_the_next_parts(counterpart: GigeCam
             assert_is_what_was_sent(frame, counterpart)
 
 
+def test_picture_that_nobody_asked_for_is_never_a_parts(counterpart: GigeCameraProcess):
+    with counterpart.config().open() as camera:
+        first = camera.grab(timeout_s=2)
+        camera._camera.trigger_software()  # as a camera does whose trigger bounces
+        wait_for(lambda: camera.counts.arrived == 2)
+        second = camera.grab(timeout_s=2)
+
+    assert first.block_id is not None
+    assert second.block_id == first.block_id + 2
+    assert camera.counts.dropped == 1
+
+
 def test_damaged_pictures_are_told_and_never_handed_out(tmp_path: Path):
     side_px = 160  # 18 packets a picture; of those, one in fifty does not come
     pictures = noise(8, side_px)
@@ -174,6 +173,7 @@ def test_free_camera_gives_a_new_picture_and_counts_those_nobody_asked_for(count
 
 def test_stream_without_skipping_hands_out_every_picture_in_turn(counterpart: GigeCameraProcess):
     with counterpart.config(**FREE, skip_frames=0, buffer_frames=50).open() as camera:
+        wait_for(lambda: camera.counts.arrived > 5)  # those that waited come first, the oldest before the others
         numbers = [camera.grab(timeout_s=2).block_id or 0 for _ in range(15)]
 
     assert [number - numbers[0] for number in numbers] == list(range(15))
@@ -267,13 +267,6 @@ def test_ten_restarts_leave_no_thread_and_no_wrong_picture(counterpart: GigeCame
     assert not [thread for thread in threading.enumerate() if thread.name == "read top"]
 
 
-def test_list_names_vendor_serial_address_and_whether_it_is_in_use(counterpart: GigeCameraProcess):
-    with counterpart.config().open():
-        lines = [str(device) for device in list_gige_devices()]
-
-    assert any(line == f"Aravis Fake {counterpart.serial} at {counterpart.address}, in use" for line in lines)
-
-
 def test_two_cameras_give_their_own_pictures(counterpart: GigeCameraProcess, tmp_path: Path):
     if counterpart.address == "127.0.0.1":
         pytest.skip("a second camera needs a second address of the loopback, and the right to add one")
@@ -287,14 +280,3 @@ def test_two_cameras_give_their_own_pictures(counterpart: GigeCameraProcess, tmp
         assert any(
             np.array_equal(255 - second.image[..., 0], PICTURES[place]) for place in other.sent[second.block_id or 0]
         )
-
-
-def test_several_cameras_and_no_serial_number_ask_which_one(counterpart: GigeCameraProcess, tmp_path: Path):
-    if counterpart.address == "127.0.0.1":
-        pytest.skip("a second camera needs a second address of the loopback, and the right to add one")
-    (tmp_path / "second").mkdir()
-    with (
-        GigeCameraProcess(tmp_path / "second", PICTURES) as other,
-        pytest.raises(CameraLostError, match=rf"must be told which camera; found .*{other.serial}.*: set serial"),
-    ):
-        counterpart.config(serial=None).open().__enter__()

@@ -95,7 +95,7 @@ def test_pictures_of_a_stall_never_count_as_new(read: Callable[..., NewestReader
 
 
 def test_pictures_that_waited_in_a_queue_at_the_start_never_count_as_new(read: Callable[..., NewestReader]):
-    source = Timetable(stall(0.0, 1.0))
+    source = Timetable(lambda exposed: max(exposed, 1.0 + 0.1 * exposed))  # ten times as fast until it has caught up
     reader = read(source, Habits(latency_s=0.001, lost_after_s=5))
 
     called_s = now_s(source)

@@ -20,6 +20,7 @@ from partgate.controllers.ethernetip import EthernetIpControllerConfig
 from partgate.controllers.memory import MemoryControllerConfig
 from partgate.controllers.modbus import ModbusControllerConfig
 from partgate.controllers.modbus_server import ModbusServerControllerConfig
+from partgate.controllers.none import NoneControllerConfig
 from partgate.controllers.opcua import OpcuaControllerConfig
 from partgate.controllers.opcua_server import OpcuaServerControllerConfig
 from partgate.controllers.reduced import ReducedConfig
@@ -47,6 +48,11 @@ def listens(port: int) -> bool:
 @contextmanager
 def memory(_: Path) -> Iterator[ControllerConfig]:
     yield MemoryControllerConfig(kind="memory", interval_ms=1)
+
+
+@contextmanager
+def no_controller(_: Path) -> Iterator[ControllerConfig]:
+    yield NoneControllerConfig(kind="none")
 
 
 @contextmanager
@@ -222,6 +228,7 @@ def opcua_without_client(folder: Path) -> Iterator[ControllerConfig]:
 COUNTERPARTS = {
     "ethernetip": [cpppo],
     "memory": [memory],
+    "none": [no_controller],
     "modbus": [simulated_plc, libmodbus],
     "modbus_server": [jsmodbus, modbus_serial],
     "s7": [s7_block],

@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "records_older_picture", lambda seen: seen.rows[0].update(captured_at="2025-12-31T23:59:59.990+00:00"),
     ),
     "hang that the controller did not see": (
-        "hangs_unseen", lambda seen: seen.faults.append(("engine-hung", 2.0, 3.0, (1, 2))),
+        "hangs_unseen", lambda seen: seen.faults.append(("engine-hung", 3.0, 4.0, (1, 3))),
     ),
     "record gone": ("records_lost", lambda seen: seen.rows.pop(1)),
     "record gone long before the controller restarted": (
@@ -165,8 +165,8 @@ def test_answered_part_whose_record_went_with_a_killed_station_is_counted_apart(
 def test_hang_that_trips_the_watchdog_is_as_it_must_be(counting):
     count, evidence = counting
     seen = make_evidence(evidence)
-    seen.faults.append(("engine-hung", 2.0, 3.0, (1, 2)))
-    seen.watchdog.append((2.4, True))
+    seen.faults.append(("engine-hung", 3.0, 4.0, (1, 3)))
+    seen.watchdog.append((3.4, True))
 
     assert count.count_evidence(seen)["hangs_unseen"] == 0
 
@@ -175,9 +175,21 @@ def test_hang_that_trips_the_watchdog_is_as_it_must_be(counting):
 def test_hang_counts_unless_the_controller_stood_still_meanwhile(counting, kind, unseen):
     count, evidence = counting
     seen = make_evidence(evidence)
-    seen.faults += [("engine-hung", 2.0, 3.0, (1, 2)), (kind, 2.5, 3.0, None)]
+    seen.faults += [("engine-hung", 3.0, 4.0, (1, 3)), (kind, 3.5, 4.0, None)]
 
     assert count.count_evidence(seen)["hangs_unseen"] == unseen
+
+
+@pytest.mark.parametrize(("next_part_at", "unseen"), [(2.3, 1), (2.5, 0)], ids=["scans-on-time", "starved-of-scans"])
+def test_hang_is_held_against_the_station_only_where_the_controller_scanned_on(counting, next_part_at, unseen):
+    count, evidence = counting
+    seen = make_evidence(evidence)
+    seen.triggers[1, 3] = (next_part_at, 3, "good")  # its window of 0.2 s ran from second 2
+    seen.faults.append(("engine-hung", 2.0, 3.0, (1, 2)))
+
+    figures = count.count_evidence(seen)
+
+    assert (figures["hangs_unseen"], figures["hangs_while_controller_starved"]) == (unseen, 1 - unseen)
 
 
 def test_recovery_is_from_the_end_of_a_fault_to_the_next_part_whose_good_was_taken(counting):
@@ -228,8 +240,11 @@ def test_short_soak_with_faults_of_every_process_loses_nothing_and_lets_no_wrong
     assert figures["violations"] == {}, said
     assert code == 0
     assert figures["lanes"]["1"] > 0
-    assert {"kill", "disk-full", "camera-lost"} <= set(figures["recovery"])
-    assert {"engine-exception", "engine-hung", "nan-score", "clock-back"} & set(figures["recovery"])
+    made = set(figures["recovery"])
+    assert "kill" in made
+    assert made & {"camera-lost", "database-locked", "disk-full"}
+    assert made & {"clock-back", "engine-exception", "engine-hung", "nan-score"}
+    assert made & {"cut", "freeze", "power", "restart", "slow"}
 
 
 @pytest.mark.slow

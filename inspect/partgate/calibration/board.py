@@ -54,10 +54,13 @@ def parse_board(text: str, square_mm: float) -> Board:
     columns, _, rows = text.lower().replace("×", "x").partition("x")
     if not (columns.strip().isdecimal() and rows.strip().isdecimal()) or min(int(columns), int(rows)) < 3:
         raise DataError(
-            f"--board must be inner corners as COLUMNSxROWS, each from 3 up, got '{text}'; a board of 10 x 7 fields is 9x6"
+            f"--board must be inner corners as COLUMNSxROWS, each from 3 up, got '{text}'; a "
+            "board of 10 x 7 fields is 9x6"
         )
     if square_mm <= 0:
-        raise DataError(f"--square-mm must be greater than 0, got {square_mm:g}: measure one field of the printed board")
+        raise DataError(
+            f"--square-mm must be greater than 0, got {square_mm:g}: measure one field of the printed board"
+        )
     return Board(int(columns), int(rows), square_mm)
 
 
@@ -71,9 +74,7 @@ def find_corners(image: Image, board: Board) -> Corners | None:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     scale = min(1.0, _SEARCH_PX / max(grey.shape))
     small = grey if scale == 1 else cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    found, corners = cv2.findChessboardCornersSB(
-        small, (board.columns, board.rows), flags=cv2.CALIB_CB_NORMALIZE_IMAGE
-    )
+    found, corners = cv2.findChessboardCornersSB(small, (board.columns, board.rows), flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
     if not found or corners is None:
         return None
     points = (np.asarray(corners, np.float32).reshape(board.rows, board.columns, 2) + 0.5) / scale - 0.5
@@ -123,7 +124,9 @@ def fit_lens(seen: Sequence[Corners], board: Board, height_px: int, width_px: in
             flags=cv2.CALIB_FIX_K3,
         )  # fmt: skip
     except cv2.error as error:
-        raise DataError(f"no lens explains these boards ({error.err}): take them again, tilted by 20 to 40 degrees") from None
+        raise DataError(
+            f"no lens explains these boards ({error.err}): take them again, tilted by 20 to 40 degrees"
+        ) from None
     spread = _spread_degrees([np.asarray(turn, float) for turn in turns])
     if spread < LEAST_SPREAD_DEGREES:
         raise DataError(
@@ -136,7 +139,8 @@ def fit_lens(seen: Sequence[Corners], board: Board, height_px: int, width_px: in
     if not np.isfinite(error_px) or error_px > WORST_ERROR_PX:
         raise DataError(
             f"the lens explains the corners to {error_px:.2f} px only, {WORST_ERROR_PX} px at most are usable (picture "
-            f"{worst + 1} is the worst with {per_picture[worst]:.2f} px): is the board flat, sharp and of the size that "
+            f"{worst + 1} is the worst with {per_picture[worst]:.2f} px): is the board flat, "
+            "sharp and of the size that "
             "--board says?"
         )
     values = np.asarray(distortion, float).ravel()[:5].tolist()

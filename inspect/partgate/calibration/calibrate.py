@@ -174,9 +174,7 @@ def _find_boards(
                      f"{len(pictures)} pictures: {shown}")  # fmt: skip
 
 
-def _fit_lens(
-    boards: Sequence[tuple[Path, Corners]], board: Board, size: tuple[int, ...], lines: list[str]
-) -> LensFit:
+def _fit_lens(boards: Sequence[tuple[Path, Corners]], board: Board, size: tuple[int, ...], lines: list[str]) -> LensFit:
     try:
         fit = fit_lens([corners for _, corners in boards], board, size[0], size[1])
     except DataError as error:
@@ -213,7 +211,8 @@ def _fit_plane(
     fit = fit_plane(corners, wishes.board, lens.lens if lens else None, (size[0], size[1]), target, scale)
     lines.append(
         f"plane: {fit.px_per_mm:g} px/mm; straightened corners lie {fit.error_px:.2f} px "
-        f"({fit.error_px / fit.px_per_mm:.3f} mm) off an even grid: {'good' if fit.error_px <= 2 * GOOD_ERROR_PX else 'poor'}"
+        f"({fit.error_px / fit.px_per_mm:.3f} mm) off an even grid: "
+        f"{'good' if fit.error_px <= 2 * GOOD_ERROR_PX else 'poor'}"
         + ("" if lens else "; without lens pictures straight lines stay as bent as the lens makes them")
     )
     return fit
@@ -239,7 +238,8 @@ def _read(path: Path, size: tuple[int, ...]) -> Image:
     image = read_picture(path)
     if image.shape[:2] != tuple(size):
         raise DataError(
-            f"{path}: is {image.shape[1]} x {image.shape[0]} px, the first picture is {size[1]} x {size[0]} px: all must "
+            f"{path}: is {image.shape[1]} x {image.shape[0]} px, the first picture is {size[1]} "
+            f"x {size[0]} px: all must "
             "come from the same camera at the same settings"
         )
     return image

@@ -75,7 +75,8 @@ def fit_plane(
     left, scales, right = np.linalg.svd(slopes)
     if not np.isfinite(scales).all() or scales[1] <= 0 or scales[0] / scales[1] > _STEEPEST:
         raise DataError(
-            f"the camera looks at the plane too flat: lengths differ by a factor of {scales[0] / scales[1]:.1f}, at most "
+            "the camera looks at the plane too flat: lengths differ by a factor of "
+            f"{scales[0] / scales[1]:.1f}, at most "
             f"{_STEEPEST:g} are straightened; mount it more from above"
         )
     scale = px_per_mm or round(float(np.sqrt(scales[0] * scales[1])), 3)
@@ -92,4 +93,6 @@ def fit_plane(
 def _slopes(transform: Matrix, point: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how far a step of 1 along x or y moves the image of a point, shape (2, 2): the Jacobian."""
     x, y, w = transform @ np.array([*point[0], 1.0])
-    return np.asarray([(transform[0, :2] - x / w * transform[2, :2]) / w, (transform[1, :2] - y / w * transform[2, :2]) / w])
+    return np.asarray(
+        [(transform[0, :2] - x / w * transform[2, :2]) / w, (transform[1, :2] - y / w * transform[2, :2]) / w]
+    )

@@ -47,7 +47,8 @@ class Straightener:
         if image.shape[:2] != (settings.camera_height_px, settings.camera_width_px):
             raise DataError(
                 f"picture of {image.shape[1]} x {image.shape[0]} px does not fit calibration {self.id}, made with "
-                f"{settings.camera_width_px} x {settings.camera_height_px} px; set the camera to that size or calibrate "
+                f"{settings.camera_width_px} x {settings.camera_height_px} px; set the camera to "
+                "that size or calibrate "
                 "again"
             )
         straight = image

@@ -3,11 +3,11 @@
 One thread owns the camera; the library waits without Python's lock and by our time limits. Triggers: ``software`` waits
 until the camera is ready for it, triggers, and takes the picture that comes; after one that did not come grabbing is
 begun anew, so that it cannot come late for the next part. ``free`` throws away the pictures that were under way
-(``skip_frames``; with 0 every picture is given). ``line`` gives the oldest picture not yet given, since the edge comes before the station hears of the
-part: pair them by ``block_id``, which counts from the start of grabbing. ``line`` was not tried.
-``captured_at`` is when the picture was whole in this PC: the emulation's clock stands still, so a conversion of a
-camera's clock could not be tried. Success is what the library says of each picture, never its error code, which is 0
-for an incomplete one. ``grab`` blocks for ``timeout_s``; a network camera that was pulled adds the library's own wait
+(``skip_frames``; with 0 every picture is given). ``line`` gives the oldest picture not yet given, since the edge comes
+before the station hears of the part: pair them by ``block_id``, which counts from the start of grabbing. ``line`` was
+not tried. ``captured_at`` is when the picture was whole in this PC: the emulation's clock stands still, so a conversion
+of a camera's clock could not be tried. Success is what the library says of each picture, never its error code, which is
+0 for an incomplete one. ``grab`` blocks for ``timeout_s``; a network camera that was pulled adds the library's own wait
 for an answer to the trigger.
 Tried with the library's emulated cameras (``PYLON_CAMEMU``) and own pictures; removal and use by another program, which
 the emulation does not show, not on hardware.
@@ -95,10 +95,9 @@ class BaslerCamera:
 
     def __exit__(self, *exc_info: object) -> None:
         if self._camera is not None:
-            with contextlib.suppress(CameraError), self._in_our_words():
-                self._camera.Close()
-            with contextlib.suppress(CameraError), self._in_our_words():
-                self._camera.DestroyDevice()
+            for step in (self._camera.Close, self._camera.DestroyDevice):
+                with contextlib.suppress(CameraError), self._in_our_words():
+                    step()
             self._camera = None
 
     @property

@@ -8,8 +8,9 @@ starts from scratch. A network camera ended so is free again after its own heart
 
 Triggers: ``software`` waits until the camera is ready where it tells, then triggers; after a picture that did not come
 the stream is begun anew, so that it cannot come late for the next part. ``free`` throws away the pictures that were
-under way (``skip_frames``; with 0 every picture is given). ``line`` gives the oldest picture not yet given, since the edge comes before the station
-hears of the part: pair them by ``block_id``, which counts from the start of the stream. ``line`` was not tried.
+under way (``skip_frames``; with 0 every picture is given). ``line`` gives the oldest picture not yet given, since the
+edge comes before the station hears of the part: pair them by ``block_id``, which counts from the start of the stream.
+``software`` and ``line`` were not tried: the counterpart has no trigger.
 ``captured_at`` is when the picture was whole in this PC: what a device's clock counts and from where is not told by
 every producer. A picture whose buffer is not complete, or does not say so, is an error of this part.
 ``grab`` blocks for ``timeout_s`` and at most 0.5 s more, opening for ``open_within_s``, closing for 2 s.

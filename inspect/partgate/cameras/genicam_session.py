@@ -1,8 +1,7 @@
 """The ``genicam`` driver's process: harvesters, the producer and one camera; see ``genicam.py``."""
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from partgate.cameras.apply import apply_settings
 from partgate.cameras.aside import serve
 from partgate.cameras.genicam import GenicamCameraConfig
-from partgate.cameras.nodes import Node, NodeValue
+from partgate.cameras.genicam_nodes import GenicamNodes, in_our_words, words_of
 from partgate.cameras.pixels import check_pixel_format, to_rgb
 from partgate.cameras.sequence import FrameSequence
 from partgate.errors import CameraError, CameraLostError, ConfigError
@@ -20,7 +19,6 @@ _WAIT_MS = 5  # the library looks for the end of its time so often
 _LATEST_S = 0.001  # for what is there already; the library takes 0 for ever
 _BUFFERS = 4
 _LOST_AFTER = 3  # pictures in a row that did not come: then the stream is dead though the camera answers
-_READABLE, _WRITABLE = (3, 4), (2, 4)  # GenApi access modes: RO, RW and WO, RW
 _PICTURES = (1, 4)  # GenTL payload types: image, image with chunks
 
 
@@ -41,7 +39,7 @@ class GenicamSession:
 
     def answer(self, do: str, question: Mapping[str, Any]) -> tuple[Mapping[str, Any], memoryview]:
         """Open the camera, look whether it is there, or take a picture."""
-        with _in_our_words(self._who):
+        with in_our_words(self._who):
             if do == "open":
                 return self._open(GenicamCameraConfig.model_validate_json(question["config"])), memoryview(b"")
             if do == "check":
@@ -52,7 +50,7 @@ class GenicamSession:
     def tidy(self) -> None:
         """Begin the stream anew where a picture may still be on its way."""
         if self._is_dirty and self._config.trigger.mode == "software":
-            with _in_our_words(self._who):
+            with in_our_words(self._who):
                 self._acquirer.stop()
                 self._acquirer.start()
         self._is_dirty = False
@@ -80,7 +78,7 @@ class GenicamSession:
             )
         except Exception as error:
             raise CameraLostError(
-                f"{self._who}: {self._device} does not open ({_words(error)}); is it used by another program?"
+                f"{self._who}: {self._device} does not open ({words_of(error)}); is it used by another program?"
             ) from error
         self._nodes = GenicamNodes(self._acquirer.remote_device.node_map, self._who)
         applied = apply_settings(self._nodes, config, self._who)
@@ -207,81 +205,6 @@ class GenicamSession:
             "device": self._device,
         }
         return facts, image.reshape(-1).data
-
-
-class GenicamNodes:
-    """The camera's features by the GenApi binding."""
-
-    def __init__(self, node_map: Any, who: str) -> None:
-        self._map, self._who = node_map, who
-
-    def names(self) -> Sequence[str]:
-        """Return what can be read, written or executed."""
-        return [
-            item.node.name for item in self._map.nodes if item.node.is_feature() and type(item).__name__ != "ICategory"
-        ]
-
-    def read(self, name: str) -> Node | None:
-        """Return a feature, past the library's cache."""
-        if not self._map.has_node(name):
-            return None
-        feature = self._map.get_node(name)
-        kind, mode = type(feature).__name__, feature.get_access_mode()
-        if mode == 0:  # not implemented in this model
-            return None
-        if kind == "ICommand" or mode not in _READABLE:
-            return Node(None, mode in _WRITABLE)
-        with _in_our_words(self._who):
-            value, can_write = feature.get_value(False, True), mode in _WRITABLE
-            if kind == "IEnumeration":
-                entries = tuple(entry.symbolic for entry in feature.entries if entry.get_access_mode() in (2, 3, 4))
-                return Node(str(value), can_write, entries=entries)
-            if kind == "IInteger":
-                return Node(int(value), can_write, feature.min, feature.max, feature.inc)
-            if kind == "IFloat":
-                return Node(
-                    float(value), can_write, feature.min, feature.max, feature.inc if feature.has_inc() else None
-                )
-        return Node(value, can_write)
-
-    def write(self, name: str, value: NodeValue) -> None:
-        """Write a feature by its type."""
-        feature = self._map.get_node(name)
-        convert = {"IInteger": int, "IFloat": float, "IBoolean": bool}.get(type(feature).__name__, str)
-        with _in_our_words(self._who, is_setting=True):
-            feature.set_value(convert(value))
-
-    def execute(self, name: str) -> None:
-        """Execute a command."""
-        with _in_our_words(self._who):
-            self._map.get_node(name).execute()
-
-
-@contextlib.contextmanager
-def _in_our_words(who: str, *, is_setting: bool = False) -> Iterator[None]:
-    """Turn what the library raises into our errors: refused by the camera, or the camera is lost."""
-    from genicam import genapi, gentl
-
-    refused = (
-        genapi.OutOfRangeException,
-        genapi.AccessException,
-        genapi.InvalidArgumentException,
-        genapi.LogicalErrorException,
-        genapi.PropertyException,
-        genapi.DynamicCastException,
-    )
-    try:
-        yield
-    except refused as error:
-        raise CameraError(_words(error) if is_setting else f"{who}: refused: {_words(error)}") from error
-    except (genapi.GenericException, gentl.GenericException) as error:
-        raise CameraLostError(f"{who}: does not answer ({_words(error)}); is the cable in?") from error
-
-
-def _words(error: Exception) -> str:
-    """Return a library's message without its places in source code and the producer's own addition."""
-    text = " ".join(str(error).split()).removeprefix("GenTL exception: ")
-    return text.split(" : ")[0].split(" (Message from")[0].rstrip(".") or type(error).__name__
 
 
 def _facts_of(info: Any) -> dict[str, str]:

@@ -10,9 +10,9 @@ One thread owns the camera: it opens, asks and closes it; a thread of the driver
   ``skip_frames: 0`` every picture is given, as with ``line``: for parts that are found in the stream.
 
 A picture with missing packets is an error of this part. No picture for ``lost_after_periods`` in mode free, no answer
-on the control channel within 0.3 s, or control gone to another program: the camera is lost and must be opened again.
+on the control channel within 0.24 s, or control gone to another program: the camera is lost and must be opened again.
 ``captured_at`` is when the picture was whole in this PC: how a camera's clock stands to ours is not asked for; its time
-stamps must only never go back. ``grab`` blocks for ``timeout_s`` and 0.4 s more; where the camera vanishes between the
+stamps must only never go back. ``grab`` blocks for ``timeout_s`` and 0.5 s more; where the camera vanishes between the
 question and the trigger, the library takes up to 4.4 s to say so. Closing blocks for about 1 s.
 Tried with the simulated camera of Aravis 0.8.26 on the loopback, not on hardware; mode line needs an edge and was not.
 """

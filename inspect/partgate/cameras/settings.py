@@ -96,11 +96,12 @@ class MachineVisionCamera(Protocol):
 
 
 def wanted_settings(config: CameraConfig) -> dict[str, float | str]:
-    """Return what a config asks for, by the names under which it is found again; what it leaves open is not in it."""
-    shared = set(CameraConfig.model_fields)
+    """Return what a config asks of the camera itself, by the names under which it is found again."""
+    model = MachineVisionConfig if isinstance(config, MachineVisionConfig) else type(config)
+    of_the_camera = set(model.model_fields) - set(CameraConfig.model_fields)
     wanted: dict[str, float | str] = {}
     for key, value in config:
-        if key in shared or value is None:
+        if key not in of_the_camera or value is None:
             continue
         if isinstance(value, RegionSettings):
             wanted |= value.model_dump()

@@ -98,7 +98,7 @@ def watch(
 
 
 @app.command()
-def settings(camera: _Which, name: _Name = None, keys: _Keys = None) -> None:
+def settings(camera: _Which, name: _Name = None, keys: _Keys = None, timeout: _Timeout = 2.0) -> None:
     """Open the camera and show what was wanted and what it made of it; exit code 1 where they differ."""
     from partgate.cameras.choose import choose_camera
     from partgate.cameras.settings import MachineVisionCamera, wanted_settings
@@ -106,7 +106,7 @@ def settings(camera: _Which, name: _Name = None, keys: _Keys = None) -> None:
     config = choose_camera(camera, name, keys or [])
     with config.open() as device:
         wanted = wanted_settings(config)
-        found = device.applied.found if isinstance(device, MachineVisionCamera) else {}
+        found = device.applied.found if isinstance(device, MachineVisionCamera) else device.grab(timeout).settings
         differences = device.differences
     print(f"{'setting':<22}{'wanted':>16}{'found':>16}")
     for key in dict.fromkeys([*wanted, *found]):

@@ -10,7 +10,9 @@ import typer
 
 
 def collect(
-    station: Annotated[Path, typer.Argument(help="Station file, like those in configs/stations/; no recipe is needed.")],
+    station: Annotated[
+        Path, typer.Argument(help="Station file, like those in configs/stations/; no recipe is needed.")
+    ],
     label: Annotated[str, typer.Option(help="Class of the parts that come: good, or a kind of defect.")],
     parts: Annotated[int | None, typer.Option(min=1, help="Stop after so many parts; without, on Ctrl-C.")] = None,
     out: Annotated[

@@ -11,7 +11,9 @@ import typer
 from partgate import __version__
 from partgate.cli import backbones, data, evaluate, learning_curve, predict, preview, records, run, simulate, train
 from partgate.cli.accept import accept, seal
+from partgate.cli.calibrate import calibrate, straighten
 from partgate.cli.camera import app as camera_app
+from partgate.cli.collect import collect
 from partgate.cli.compare import compare
 from partgate.cli.controller import app as controller_app
 from partgate.cli.decide import decide
@@ -23,6 +25,7 @@ from partgate.cli.publish import app as publish_app
 from partgate.cli.recipe import app as recipe_app
 from partgate.cli.replay import replay
 from partgate.cli.service import app as service_app
+from partgate.cli.trigger import app as trigger_app
 from partgate.cli.watch import watch
 from partgate.errors import PartgateError
 
@@ -44,6 +47,7 @@ app.command()(accept)
 app.command()(compare)
 app.command()(msa)
 app.command()(payback)
+app.command()(collect)
 app.command()(run.run)
 app.command()(replay)
 app.command()(watch)
@@ -51,6 +55,8 @@ app.command()(doctor)
 app.command()(backbones.backbones)
 data.app.command()(preview.preview)
 app.add_typer(data.app, name="data")
+camera_app.command()(calibrate)
+camera_app.command()(straighten)
 app.add_typer(camera_app, name="camera")
 app.add_typer(controller_app, name="controller")
 app.add_typer(publish_app, name="publish")
@@ -58,6 +64,7 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(records.app, name="records")
 app.add_typer(service_app, name="service")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(trigger_app, name="trigger")
 
 
 def _show_version(wanted: bool) -> None:

@@ -38,7 +38,8 @@ def how_straightened(pictures: Sequence[Picture]) -> str | None:
     if len(ways) > 1:
         told = "; ".join(f"{count} {way or 'as the camera gave them'}" for way, count in ways.most_common())
         raise DataError(
-            f"{LABELS_FILE}: column '{STRAIGHTENED_COLUMN}' differs ({told}): learn from pictures that were straightened "
+            f"{LABELS_FILE}: column '{STRAIGHTENED_COLUMN}' differs ({told}): learn from "
+            "pictures that were straightened "
             "alike; 'partgate camera straighten' makes them"
         )
     return next(iter(ways), "") or None
@@ -100,7 +101,9 @@ def straighten_folder(
     try:
         return _write_straightened(found.pictures, straightener, out, progress, keeps_groups=keeps_groups)
     except OSError as error:
-        raise DataError(f"{out}: cannot be written: {error.strerror}; free some space or name another folder") from error
+        raise DataError(
+            f"{out}: cannot be written: {error.strerror}; free some space or name another folder"
+        ) from error
 
 
 def _write_straightened(

@@ -29,7 +29,7 @@ __all__ = ["DATABASE_FILE", "RecordStore", "read_audit", "read_records"]
 
 logger = logging.getLogger(__name__)
 
-_RETRY_S, _LONGEST_RETRY_S = 0.5, 5.0
+_RETRY_S, _LONGEST_RETRY_S = 0.5, 1.0
 _CLOSE_WITHIN_S = 10.0
 _MOST_WAITING = 100  # records; a disk that falls behind further is too slow for the line
 _MOST_KEPT = 10_000  # records in memory, some 2 kB each without pictures; what comes beyond is a declared gap

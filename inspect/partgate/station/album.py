@@ -47,7 +47,8 @@ class Album:
         other = {row.get(STRAIGHTENED_COLUMN, "") for row in self._table.rows} - {straightened or ""}
         if other:
             raise DataError(
-                f"{folder}: holds pictures {_told(next(iter(other)))}, the camera gives them {_told(straightened or '')}: "
+                f"{folder}: holds pictures {_told(next(iter(other)))}, the camera gives them "
+                f"{_told(straightened or '')}: "
                 "name another folder with --out"
             )
 
@@ -132,11 +133,14 @@ def check_label(label: str) -> str:
     text = label.strip()
     if not re.fullmatch(r"\w[\w ().+-]{0,59}", text) or text.endswith((".", " ")):
         raise DataError(
-            f"label '{label}': must be letters, digits, spaces and ().+- (at most 60), since it names a folder; e.g. good, "
+            f"label '{label}': must be letters, digits, spaces and ().+- (at most 60), since it "
+            "names a folder; e.g. good, "
             "scratch"
         )
     return text
 
 
 def _told(way: str) -> str:
-    return f"straightened ({way})" if way else f"as the camera gave them (column '{STRAIGHTENED_COLUMN}' of {LABELS_FILE})"
+    return (
+        f"straightened ({way})" if way else f"as the camera gave them (column '{STRAIGHTENED_COLUMN}' of {LABELS_FILE})"
+    )

@@ -61,7 +61,8 @@ def take_boards(
                 say(f"{len(files)} of {count} poses: tilt the board to another side, hold it into another corner")
             elif time.monotonic() > until:
                 raise DataError(
-                    f"camera '{camera.name}': no new pose of a board with {board.columns} x {board.rows} inner corners for "
+                    f"camera '{camera.name}': no new pose of a board with {board.columns} x "
+                    f"{board.rows} inner corners for "
                     f"{patience_s:.0f} s, {len(files)} of {count} taken: is all of it in the picture, sharp and lit?"
                 )
     return tuple(files)

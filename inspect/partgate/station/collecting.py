@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from partgate.controllers.base import Controller
 from partgate.errors import CameraError, DataError
 from partgate.parts import Frame
 from partgate.station.account import StationFacts
@@ -13,8 +14,6 @@ from partgate.station.album import Album
 from partgate.station.collect import (
     CollectingStation,
     Collector,
-    NeverSends,
-    NobodyJudges,
     Tally,
     open_albums,
     open_checks,
@@ -25,6 +24,8 @@ from partgate.station.loop import Station
 from partgate.station.recipes import RecipeShelf
 from partgate.station.run import stopping
 from partgate.station.series import AlarmsConfig
+from partgate.station.sources import AnyCameras, open_sources
+from partgate.station.stand_ins import NeverSends, NobodyJudges
 from partgate.station.views import View, Views
 from partgate.station.watch import WatchedCamera
 
@@ -74,30 +75,42 @@ def collect_pictures(
         for album in albums.values():
             if album.adopted:
                 say(f"{album.folder}: {album.adopted} pictures in its class folders are rows of labels.csv from now on")
-        cameras = Cameras({camera.name: WatchedCamera(camera) for camera in config.all_cameras})
+        by_hand, counted, cameras = _open_sources(config, by_hand=wishes.by_hand)
         opened.callback(cameras.close)
         cameras.open(_CAMERA_GRACE_S)
         for difference in cameras.differences:
             say(f"note: {difference}")
         collector = Collector(albums, wishes.label, say, open_checks(config, say), wishes.parts, wishes.lot)
         event = opened.enter_context(stopping(stop))
-        with _ends_with(collector, event), _listening(collector, cameras, lines, event, by_hand=wishes.by_hand):
-            if wishes.by_hand:
-                event.wait()
-            else:
-                _run_loop(config, cameras, collector, event)
-        collector.finish()
+        try:
+            with _ends_with(collector, event), _listening(collector, by_hand, lines, event):
+                if by_hand is not None:
+                    event.wait()
+                else:
+                    _run_loop(config, counted, cameras, collector, event)
+        finally:
+            collector.finish()  # what waits is written, whatever ended the run
     for hint in hints(albums):
         say(hint)
     return collector.tally
 
 
-def _run_loop(config: CollectingStation, cameras: Cameras, collector: Collector, stop: threading.Event) -> None:
+def _open_sources(config: CollectingStation, *, by_hand: bool) -> tuple[Cameras | None, Controller, AnyCameras]:
+    """Return the cameras to be asked by hand, who announces parts, and all cameras, not opened yet."""
+    controller = NeverSends(config.controller.open())
+    if by_hand:
+        cameras = Cameras({camera.name: WatchedCamera(camera) for camera in config.all_cameras})
+        return cameras, controller, cameras
+    return (None, *open_sources(config, controller))
+
+
+def _run_loop(
+    config: CollectingStation, controller: Controller, cameras: AnyCameras, collector: Collector, stop: threading.Event
+) -> None:
     judge = NobodyJudges()
     views = Views(0, tuple(View(name, judge, "0" * 64) for name in config.camera_names), engine_p99_s=0.0)
     facts = StationFacts(config.name, config.trigger_age_ms / 1000, 1, shadow=True)
     no_alarms = AlarmsConfig(rejects_in_a_row=None, misses_in_a_row=None)
-    controller = NeverSends(config.controller.open())
     Station(facts, controller, cameras, RecipeShelf(views), collector, no_alarms).run(None, stop)
 
 
@@ -123,7 +136,7 @@ def _ends_with(collector: Collector, stop: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def _listening(
-    collector: Collector, cameras: Cameras, lines: Iterator[str] | None, stop: threading.Event, *, by_hand: bool
+    collector: Collector, by_hand: Cameras | None, lines: Iterator[str] | None, stop: threading.Event
 ) -> Iterator[None]:
     """Obey what a person types while the block runs; a thread that waits for a line is left behind."""
 
@@ -131,8 +144,8 @@ def _listening(
         for line in lines or ():
             if stop.is_set():
                 return
-            _obey(line, collector, cameras, stop, by_hand=by_hand)
-        if by_hand:
+            _obey(line, collector, by_hand, stop)
+        if by_hand is not None:
             stop.set()
 
     if lines is not None:
@@ -140,12 +153,12 @@ def _listening(
     yield
 
 
-def _obey(line: str, collector: Collector, cameras: Cameras, stop: threading.Event, *, by_hand: bool) -> None:
+def _obey(line: str, collector: Collector, by_hand: Cameras | None, stop: threading.Event) -> None:
     word, _, rest = line.strip().partition(" ")
     try:
         match word.lower():
-            case "" if by_hand:
-                _take_by_hand(collector, cameras)
+            case "" if by_hand is not None:
+                _take_by_hand(collector, by_hand)
             case "":
                 collector.tell(collector.told_counts())
             case "undo" | "u":
@@ -177,7 +190,8 @@ def hints(albums: Mapping[str, Album]) -> list[str]:
     few = [(label, len(groups)) for album in albums.values() for label, groups in album.groups.items()
            if len(groups) < _FEWEST_GROUPS]  # fmt: skip
     told = [
-        f"note: '{label}' comes from {count} {'group' if count == 1 else 'groups'} (lots, else parts): training needs at "
+        f"note: '{label}' comes from {count} {'group' if count == 1 else 'groups'} (lots, else "
+        "parts): training needs at "
         f"least {_FEWEST_GROUPS} of good and of defect"
         for label, count in few
     ]

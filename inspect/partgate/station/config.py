@@ -16,6 +16,7 @@ from partgate.publish.base import PublisherConfig
 from partgate.recipe import WireNumber
 from partgate.records.config import RecordsConfig
 from partgate.station.series import AlarmsConfig
+from partgate.station.triggers import AnyTrigger, ControllerTrigger
 
 
 def _driver(family: str) -> BeforeValidator:
@@ -67,6 +68,10 @@ class StationConfig(Settings):
         default=(), description="instead of camera: several that see the same part; it is good where all say so"
     )
     controller: Annotated[SerializeAsAny[ControllerConfig], _driver("controller")]
+    trigger: AnyTrigger = Field(
+        default=ControllerTrigger(),
+        description="which event makes a part: kind controller, camera_line, timer or presence, and its settings",
+    )
     records: RecordsConfig
     alarms: AlarmsConfig = Field(default=AlarmsConfig(), description="what is a fault of the line, and what stops it")
     publish: tuple[AnyPublisher, ...] = Field(

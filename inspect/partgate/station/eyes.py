@@ -7,7 +7,6 @@ from partgate.errors import CameraError
 from partgate.parts import Frame
 from partgate.station.watch import CameraThread, WatchedCamera
 
-
 CameraT = TypeVar("CameraT", bound=CameraThread)
 
 

@@ -1,4 +1,4 @@
-"""The camera that hands out every picture as it comes: for a line trigger, and for parts that are found in the stream."""
+"""The camera that hands out every picture as it comes: for a line trigger, and for parts found in the stream."""
 
 import time
 from typing import Protocol

@@ -9,92 +9,19 @@ that touch cover more than one usually does.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 import cv2
 import numpy as np
-from pydantic import Field
 
 from partgate.parts import Frame, Image
-from partgate.station.scene import Blob, Scene, SceneSettings
+from partgate.station.presence_settings import Event, PresenceSettings, What
+from partgate.station.scene import Blob, Scene
+from partgate.station.tracks import STILL_WITHIN, Part, apart, match, should_be_in_view
 
 _PATIENCE = 2  # pictures in which a part may be missed without being gone
-_ALIKE = (0.6, 1.6)  # areas of one part in two pictures
-_NEAR = 0.06  # from where a part is expected, in longer sides of the view
 _PASSED_BY = 0.01  # beyond its nearest to the middle
 _BUCKET = 0.02  # places that are alike
-_STILL_WITHIN = 0.005
 _FIRST_PARTS = 3  # from which the usual size is learned
-
-
-class PresenceSettings(SceneSettings):
-    """When something in the pictures is a part, and when it is judged."""
-
-    zone: float = Field(
-        default=0.2, gt=0, le=0.5,
-        description="how far from the middle a part may be judged, in longer sides of the view; a fast part needs more",
-    )  # fmt: skip
-    still_s: float = Field(
-        default=0.4, gt=0, le=10, description="a part that lies still near the middle for so long is judged, in seconds"
-    )
-    part_share: float | None = Field(
-        default=None, gt=0, lt=1,
-        description="share of the view that one part covers, as 'partgate trigger watch' tells it; null learns it from "
-        "the first three parts, which are not decidable then",
-    )  # fmt: skip
-    size_tolerance: float = Field(
-        default=0.3, gt=0, lt=0.9,
-        description="how much larger or smaller than usual a part may be (0.3 = 30 %); beyond, parts touch or one is "
-        "not whole",
-    )  # fmt: skip
-
-
-class What(StrEnum):
-    """What was noticed."""
-
-    LEARNED = "learned"  # the empty place
-    SIZED = "sized"  # the usual size of a part
-    ENTERED = "entered"
-    JUDGED = "judged"  # the picture is handed out
-    NOT_DECIDABLE = "not decidable"  # a part without a picture of its own
-    LEFT = "left"
-    IGNORED = "ignored"  # it went back where it came from
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that was noticed.
-
-    Attributes:
-        what: The kind of it.
-        at: Monotonic seconds.
-        part: Number of the part since the start; 0 where it is about none.
-        detail: In words.
-        frame: The picture to judge; nowhere but with ``JUDGED``.
-    """
-
-    what: What
-    at: float
-    part: int = 0
-    detail: str = ""
-    frame: Frame | None = None
-
-
-@dataclass(slots=True)
-class _Part:
-    number: int
-    first: Blob
-    last: Blob
-    still_at: Blob
-    still_since: float
-    missed: int = 0
-    sightings: int = 0
-    is_done: bool = False
-    nearest: float = math.inf
-    nearest_share: float = 0.0
-    best: Frame | None = None
-    best_key: tuple[int, float] = field(default=(1 << 30, 0.0))
 
 
 class Presence:
@@ -106,7 +33,7 @@ class Presence:
 
     def __init__(self, settings: PresenceSettings) -> None:
         self._settings, self._scene = settings, Scene(settings)
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
         self._count = self._pictures = 0
         self._way = (0.0, 0.0)  # from picture to picture, as last seen
         self._way_known = False
@@ -137,8 +64,7 @@ class Presence:
         if not was_learned:
             self._tell(What.LEARNED, at, detail="the empty place")
         self._pictures += 1
-        whole = [blob for blob in blobs if not blob.is_cut]
-        self._follow(whole, frame, at)
+        self._follow(blobs, frame, at)
         self._watch_the_middle(blobs, at)
         for part in self._parts:
             self._announce_if_due(part, at)
@@ -157,65 +83,25 @@ class Presence:
     # ---- which area is which part ----
 
     def _follow(self, blobs: Sequence[Blob], frame: Frame, at: float) -> None:
-        pairs = self._match(blobs)
+        whole = [blob for blob in blobs if not blob.is_cut]
+        pairs = match(self._parts, whole, self._way, is_way_known=self._way_known)
         for part in list(self._parts):
             if part.number in pairs:
-                self._see_again(part, blobs[pairs[part.number]], frame, at)
+                self._see_again(part, whole[pairs[part.number]], frame, at)
             else:
                 part.missed += 1
-                if part.missed > _PATIENCE or not self._should_be_in_view(part):
+                if part.missed > _PATIENCE or not should_be_in_view(part, self._way):
                     self._parts.remove(part)
-                    self._leave(part, at)
+                    self._leave(part, at, blobs)
         known = set(pairs.values())
-        for index, blob in enumerate(blobs):
+        for index, blob in enumerate(whole):
             if index not in known:
                 self._enter(blob, frame, at)
         self._in_view_before = None
 
-    def _match(self, blobs: Sequence[Blob]) -> dict[int, int]:
-        """Return number of part → index of blob: the common move under which most parts are found again."""
-        best: tuple[int, float] = (0, 0.0)
-        found: dict[int, int] = {}
-        way = self._way
-        moves = [way, *((b.x - p.last.x, b.y - p.last.y) for p in self._parts if not p.missed for b in blobs)]
-        for move in moves:
-            off = _from_segment(move, (1.5 * way[0], 1.5 * way[1]))
-            if off > (_NEAR if self._way_known else 0.35):
-                continue
-            pairs = self._pairs_under(move, blobs)
-            key = (len(pairs), -math.dist(move, way))
-            if pairs and (not found or key > best):
-                best, found = key, pairs
-        for part in self._parts:  # what starts or stops at once is found where it can be nothing else
-            if part.number not in found and self._should_be_in_view(part):
-                free = [i for i, b in enumerate(blobs) if i not in found.values() and _are_alike(part.last, b)]
-                if free:
-                    found[part.number] = min(free, key=lambda i: _apart(part.last, blobs[i]))
-        return found
-
-    def _pairs_under(self, move: tuple[float, float], blobs: Sequence[Blob]) -> dict[int, int]:
-        pairs: dict[int, int] = {}
-        for part in self._parts:
-            steps = part.missed + 1
-            x, y = part.last.x + steps * move[0], part.last.y + steps * move[1]
-            near = [
-                (math.hypot(blob.x - x, blob.y - y), index)
-                for index, blob in enumerate(blobs)
-                if index not in pairs.values() and _are_alike(part.last, blob)
-            ]
-            if near and min(near)[0] < _NEAR:
-                pairs[part.number] = min(near)[1]
-        return pairs
-
-    def _should_be_in_view(self, part: _Part) -> bool:
-        """Tell whether a part that was not found again would lie wholly in the view, had it moved on as before."""
-        left, top, right, bottom = part.last.box
-        across, down = (part.missed + 1) * self._way[0], (part.missed + 1) * self._way[1]
-        return left + across > 0.02 and right + across < 0.98 and top + down > 0.02 and bottom + down < 0.98
-
     def _enter(self, blob: Blob, frame: Frame, at: float) -> None:
         self._count += 1
-        part = _Part(self._count, blob, blob, blob, at)
+        part = Part(self._count, blob, blob, blob, at)
         self._parts.append(part)
         self._tell(What.ENTERED, at, part, f"covers {100 * blob.share:.1f} % of the view")
         if self._in_view_before is not None and self._pictures > 1:  # it may be one that was counted before
@@ -224,13 +110,13 @@ class Presence:
                 self._refuse(part, at, "it was in view when the camera came back")
         self._see_again(part, blob, frame, at)
 
-    def _see_again(self, part: _Part, blob: Blob, frame: Frame, at: float) -> None:
+    def _see_again(self, part: Part, blob: Blob, frame: Frame, at: float) -> None:
         if part.sightings:
             steps = part.missed + 1
             self._way = ((blob.x - part.last.x) / steps, (blob.y - part.last.y) / steps)
             self._way_known = True
         part.last, part.missed, part.sightings = blob, 0, part.sightings + 1
-        if _apart(part.still_at, blob) > _STILL_WITHIN:
+        if apart(part.still_at, blob) > STILL_WITHIN:
             part.still_at, part.still_since = blob, at
         distance = self._from_middle(blob)
         if distance < part.nearest:
@@ -240,26 +126,33 @@ class Presence:
             if key < part.best_key:
                 part.best, part.best_key, part.nearest_share = frame, key, blob.share
 
-    def _leave(self, part: _Part, at: float) -> None:
+    def _leave(self, part: Part, at: float, blobs: Sequence[Blob]) -> None:
         if not part.is_done:
-            went_back = part.first.x * part.last.x + part.first.y * part.last.y > 0 and part.best is None
-            if went_back and part.sightings > 1:
+            if part.best is None and should_be_in_view(part, self._way) and any(_holds(blob, part) for blob in blobs):
+                part.is_done = True
+                self._tell(What.IGNORED, at, part, "it ran together with another, which is counted for both")
+            elif self._went_back(part):
                 part.is_done = True
                 self._tell(What.IGNORED, at, part, "it went back where it came from")
             else:
                 self._decide(part, at)
         self._tell(What.LEFT, at, part)
 
+    def _went_back(self, part: Part) -> bool:
+        """Tell whether a part left by the side it came from and was never near the middle: a hand, not a part."""
+        is_same_side = part.first.x * part.last.x + part.first.y * part.last.y > 0
+        return part.best is None and part.sightings > 1 and is_same_side and not should_be_in_view(part, self._way)
+
     def _from_middle(self, blob: Blob) -> float:
         """Return the distance to the middle along the way; whatever lies beside the way stays there."""
         speed = math.hypot(*self._way)
-        if speed < _STILL_WITHIN:
+        if speed < STILL_WITHIN:
             return math.hypot(blob.x, blob.y)
         return abs(blob.x * self._way[0] + blob.y * self._way[1]) / speed
 
     # ---- when it is judged ----
 
-    def _announce_if_due(self, part: _Part, at: float) -> None:
+    def _announce_if_due(self, part: Part, at: float) -> None:
         if part.is_done or part.best is None or part.missed:
             return
         has_passed = self._from_middle(part.last) > part.nearest + _PASSED_BY
@@ -267,7 +160,7 @@ class Presence:
         if has_passed or (is_still and math.hypot(part.last.x, part.last.y) <= self._settings.zone):
             self._decide(part, at)
 
-    def _decide(self, part: _Part, at: float) -> None:
+    def _decide(self, part: Part, at: float) -> None:
         """Hand out the picture of one part, or say why there is none."""
         if part.best is None:
             nearest, zone = 100 * part.nearest, 100 * self._settings.zone
@@ -290,13 +183,16 @@ class Presence:
             self._tell(What.JUDGED, at, part, detail, part.best)
         part.best = None
 
-    def _learn_size(self, part: _Part, at: float) -> None:
+    def _learn_size(self, part: Part, at: float) -> None:
         self._first_shares = [*self._first_shares, part.nearest_share][-_FIRST_PARTS:]
         known = len(self._first_shares)
-        self._refuse(part, at, f"the usual size of a part is not known yet ({known} of {_FIRST_PARTS}): give part_share")
+        self._refuse(part, at, f"the usual size is not known yet ({known} of {_FIRST_PARTS} parts): give part_share")
         part.best = None
         usual = float(np.median(self._first_shares))
-        if known == _FIRST_PARTS and max(abs(s / usual - 1) for s in self._first_shares) < self._settings.size_tolerance:
+        if (
+            known == _FIRST_PARTS
+            and max(abs(s / usual - 1) for s in self._first_shares) < self._settings.size_tolerance
+        ):
             self._usual = usual
             self._tell(What.SIZED, at, detail=f"a part covers {100 * usual:.1f} % of the view: part_share: {usual:.3f}")
 
@@ -315,29 +211,21 @@ class Presence:
                 self._events.append(Event(What.NOT_DECIDABLE, at, self._count, detail))
             self._is_cut = self._is_cut_open = False
 
-    def _refuse(self, part: _Part, at: float, detail: str) -> None:
+    def _refuse(self, part: Part, at: float, detail: str) -> None:
         part.is_done = True
         self._tell(What.NOT_DECIDABLE, at, part, detail)
 
     def _tell(
-        self, what: What, at: float, part: _Part | None = None, detail: str = "", frame: Frame | None = None
+        self, what: What, at: float, part: Part | None = None, detail: str = "", frame: Frame | None = None
     ) -> None:
         self._events.append(Event(what, at, part.number if part else 0, detail, frame))
 
 
-def _apart(one: Blob, other: Blob) -> float:
-    return math.hypot(one.x - other.x, one.y - other.y)
-
-
-def _are_alike(one: Blob, other: Blob) -> bool:
-    return _ALIKE[0] < other.share / one.share < _ALIKE[1]
-
-
-def _from_segment(point: tuple[float, float], end: tuple[float, float]) -> float:
-    """Return the distance of a point from the straight line between nought and ``end``."""
-    square = end[0] ** 2 + end[1] ** 2
-    along = 0.0 if square == 0 else max(0.0, min(1.0, (point[0] * end[0] + point[1] * end[1]) / square))
-    return math.hypot(point[0] - along * end[0], point[1] - along * end[1])
+def _holds(blob: Blob, part: Part) -> bool:
+    """Tell whether a larger area lies where a part was."""
+    left, top, right, bottom = blob.box
+    x, y = (part.last.box[0] + part.last.box[2]) / 2, (part.last.box[1] + part.last.box[3]) / 2
+    return blob.share > part.last.share and left <= x <= right and top <= y <= bottom
 
 
 def _sharpness(image: Image, blob: Blob) -> float:

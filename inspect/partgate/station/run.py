@@ -16,15 +16,14 @@ from partgate.records.audit import start_event, stop_event
 from partgate.records.store import RecordStore
 from partgate.station.account import StationFacts, Summary
 from partgate.station.config import StationConfig
-from partgate.station.eyes import Cameras
 from partgate.station.lock import only_one
 from partgate.station.loop import Station
 from partgate.station.notify import Alive
 from partgate.station.opening import open_views
 from partgate.station.recipes import RecipeShelf
+from partgate.station.sources import open_sources
 from partgate.station.status import Onlookers
 from partgate.station.views import Views
-from partgate.station.watch import WatchedCamera
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def run_station(
     controller = config.controller.open()
     with ExitStack() as opened:
         opened.enter_context(only_one(config.records.folder, config.name, "run"))
-        cameras = Cameras({camera.name: WatchedCamera(camera) for camera in config.all_cameras})
+        counted, cameras = open_sources(config, controller)
         opened.callback(cameras.close)
         cameras.open(_CAMERA_GRACE_S)
         for difference in cameras.differences:
@@ -69,7 +68,7 @@ def run_station(
         stop_event = opened.enter_context(stopping(stop))
         _warn_if_slow(first.engine_p99_s, config)
         facts = StationFacts(config.name, config.trigger_age_ms / 1000, config.queue_depth, config.shadow)
-        station = Station(facts, controller, cameras, shelf, store, config.alarms, onlookers, Alive())
+        station = Station(facts, counted, cameras, shelf, store, config.alarms, onlookers, Alive())
         with _on_the_audit_log(config, first, store, station.summary, stop_event):
             summary = station.run(parts, stop_event, linger_s)
     return RunResult(summary, config.records.folder)

@@ -1,4 +1,4 @@
-"""What a free-running camera sees of the empty place, and what stands out from it: no camera, no clock, no memory of parts.
+"""The empty place as a free-running camera sees it, and what stands out from it: no camera, no clock.
 
 The empty view is learned as the median of the first pictures. Each picture is first brought to its brightness (a lamp
 that flickers or ages is no part). What then differs is kept by hysteresis: an area counts where part of it differs
@@ -13,11 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from partgate.configfile import RelativePath, Settings
 from partgate.imaging import read_picture
 from partgate.parts import Image
-from pydantic import Field
 
 _LONG_SIDE_PX = 160  # averages noise away, and costs about a millisecond
 _READ_SIDE_PX = 640  # far larger pictures are thinned out to this first
@@ -159,7 +159,7 @@ class Scene:
         return sorted(blobs, key=lambda blob: -blob.share), mask
 
     def _brightness(self, small: Small) -> NDArray[np.float32]:
-        """Return the factor per channel by which the view is brighter than when it was learned, told where it is free."""
+        """Return the factor per channel by which the view is brighter than learned, told where it is free."""
         assert self._empty is not None
         free = np.ones(small.shape[:2], bool) if self._taken is None else self._taken == 0
         if free.mean() < _LEAST_FREE:

@@ -1,15 +1,15 @@
 """Which event makes a part, as the station file says it, and which controllers can go with it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from partgate.configfile import Settings
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.memory import MemoryControllerConfig
 from partgate.controllers.none import NoneControllerConfig
 from partgate.controllers.reduced import ReducedConfig
-from partgate.station.presence import PresenceSettings
+from partgate.station.presence_settings import PresenceSettings
 
 
 class ControllerTrigger(Settings):
@@ -53,9 +53,22 @@ class PresenceTrigger(_OwnTrigger, PresenceSettings):
     WAITING: ClassVar[int] = 8  # parts found while another one is judged; pictures are large
 
 
-AnyTrigger = Annotated[
-    ControllerTrigger | CameraLineTrigger | TimerTrigger | PresenceTrigger, Discriminator("kind")
-]
+_KINDS: dict[str, type[Settings]] = {
+    "controller": ControllerTrigger, "camera_line": CameraLineTrigger, "timer": TimerTrigger,
+    "presence": PresenceTrigger,
+}  # fmt: skip
+
+
+def _choose(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, Settings):
+        return value
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"must hold kind and its settings; known kinds: {', '.join(sorted(_KINDS))}")
+    return _KINDS[kind].model_validate(value, context=info.context)
+
+
+AnyTrigger = Annotated[ControllerTrigger | CameraLineTrigger | TimerTrigger | PresenceTrigger, BeforeValidator(_choose)]
 
 
 def why_refused(trigger: AnyTrigger, controller: ControllerConfig, cameras: int) -> str | None:
@@ -81,7 +94,7 @@ def why_refused(trigger: AnyTrigger, controller: ControllerConfig, cameras: int)
         return f"controller 'none' announces no parts, so trigger must be timer or presence, got '{trigger.kind}'"
     if isinstance(trigger, CameraLineTrigger) and isinstance(controller, ReducedConfig | MemoryControllerConfig):
         return (
-            f"trigger 'camera_line' needs a controller that counts the parts (TRIG_SEQ), and '{kind}' carries no count: "
+            f"trigger 'camera_line' needs a controller that counts the parts (TRIG_SEQ), '{kind}' carries no count: "
             "use trigger 'controller'"
         )
     return None

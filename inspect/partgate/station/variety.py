@@ -31,7 +31,9 @@ def why_useless(image: Image) -> str | None:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     mean, contrast = float(grey.mean()), float(grey.std())
     if mean < _DARK_MEAN:
-        return f"too dark (mean grey value {mean:.0f} of 255): is the lamp on, the lens cap off, the exposure long enough?"
+        return (
+            f"too dark (mean grey value {mean:.0f} of 255): is the lamp on, the lens cap off, the exposure long enough?"
+        )
     if contrast < _FLAT_CONTRAST:
         return f"shows nothing (contrast {contrast:.1f} grey levels): is a part under the camera?"
     return None
@@ -73,7 +75,8 @@ class VarietyWatch:
         if usual is None or sharpness >= _BLURRED_SHARE * usual:
             return []
         return [
-            f"less sharp than the pictures before ({100 * sharpness / usual:.0f} % of their usual sharpness): did the part "
+            f"less sharp than the pictures before ({100 * sharpness / usual:.0f} % of their "
+            "usual sharpness): did the part "
             "move, or the lens? 'undo' takes it back"
         ]
 
@@ -90,7 +93,9 @@ class VarietyWatch:
             return []
         self._alike = 0
         return [
-            f"the last {ALIKE_AFTER} pictures are nearly the same (they differ by {furthest:.1f} grey levels, different "
-            f"parts by {LEAST_DIFFERENCE:g} and more): change the part, turn and shift it as on the line, take other lots "
+            f"the last {ALIKE_AFTER} pictures are nearly the same (they differ by {furthest:.1f} "
+            "grey levels, different "
+            f"parts by {LEAST_DIFFERENCE:g} and more): change the part, turn and shift it as on "
+            "the line, take other lots "
             "and other hours of light"
         ]
