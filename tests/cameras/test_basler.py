@@ -76,8 +76,11 @@ def test_every_setting_that_the_camera_cannot_take_is_told_at_once(pictures: Pat
 
 
 def test_camera_that_refused_its_settings_can_be_opened_again(pictures: Path):
-    with pytest.raises(ConfigError), make_camera(pictures, gain_db=99):
+    refused = make_camera(pictures, gain_db=99)
+    with pytest.raises(ConfigError), refused:
         pass
+    with pytest.raises(CameraLostError, match="is not open"):  # the library's camera was given back
+        refused.check()
 
     with make_camera(pictures) as camera:
         assert camera.grab(timeout_s=2).image.shape == (48, 64, 3)
@@ -217,3 +220,14 @@ def test_opening_twenty_times_leaves_threads_and_memory_flat(pictures: Path):
 
     assert threads_after <= threads
     assert memory_after - memory < 10_000_000
+
+
+def test_picture_that_repeats_to_the_last_bit_is_not_judged(tmp_path: Path):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "same.png"), pixels)
+
+    with make_camera(tmp_path, frozen_after=3) as camera:
+        camera.grab(timeout_s=2)
+        camera.grab(timeout_s=2)
+        with pytest.raises(CameraError, match="picture is frozen: 3 in a row"):
+            camera.grab(timeout_s=2)

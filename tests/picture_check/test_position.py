@@ -21,9 +21,16 @@ def part(left: int = 40, top: int = 30, width: int = 60, height: int = 40, level
     return picture
 
 
+def vignette() -> Grey:
+    """Return an empty scene whose light falls off from the middle: it has a level, but no edge."""
+    down, across = np.mgrid[:120, :160]
+    return np.clip(200 - (across - 80) ** 2 / 60 - (down - 60) ** 2 / 40, 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize(
     "grey",
     [
+        vignette(),
         np.full((120, 160), 120, np.uint8),
         np.zeros((1, 1), np.uint8),
         np.random.default_rng(0).normal(120, 20, (120, 160)).clip(0, 255).astype(np.uint8),
@@ -32,7 +39,7 @@ def part(left: int = 40, top: int = 30, width: int = 60, height: int = 40, level
         part(80, 60, 5, 5),
         part(1, 1, 158, 118),
     ],
-    ids=["flat", "one-pixel", "grains", "cut-off-by-the-border", "two-parts", "speck", "hardly-any-ground"],
+    ids=["vignette", "flat", "one-pixel", "grains", "cut-off-by-the-border", "two-parts", "speck", "hardly-any-ground"],
 )
 def test_picture_without_one_whole_part_has_no_outline(grey: Grey) -> None:
     assert find_part(grey) == NOWHERE

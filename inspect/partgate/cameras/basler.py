@@ -107,11 +107,7 @@ class BaslerCamera:
 
     @property
     def device(self) -> Any:
-        """Return the library's open camera.
-
-        Raises:
-            CameraLostError: If it is not open.
-        """
+        """Return the library's open camera; a CameraLostError where it is not open."""
         if self._camera is None:
             raise CameraLostError(f"{self}: is not open; it is used inside its with block")
         return self._camera
@@ -165,8 +161,8 @@ class BaslerCamera:
         if len(fits) > 1:
             raise CameraLostError(f"{self}: {len(fits)} cameras are there, set serial to one of them: {seen}")
         self._device = f"{fits[0].GetModelName()} {fits[0].GetSerialNumber()}"
-        camera = self._pylon.InstantCamera(factory.CreateDevice(fits[0]))
         try:
+            camera = self._pylon.InstantCamera(factory.CreateDevice(fits[0]))
             camera.Open()
         except self._pylon.GenericException as error:
             raise CameraLostError(
@@ -182,8 +178,8 @@ class BaslerCamera:
 
     def _start(self) -> None:
         newest_only = self.config.trigger.mode == "free" and self.config.skip_frames > 0
-        pylon = self._pylon
-        self.device.StartGrabbing(pylon.GrabStrategy_LatestImageOnly if newest_only else pylon.GrabStrategy_OneByOne)
+        kinds = (self._pylon.GrabStrategy_OneByOne, self._pylon.GrabStrategy_LatestImageOnly)
+        self.device.StartGrabbing(kinds[newest_only])
 
     def _begin_anew_if_dirty(self) -> None:
         if self._is_dirty and self.config.trigger.mode == "software":
@@ -243,7 +239,7 @@ class BaslerCamera:
 
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
-        """Turn what the library raises into a lost camera: refused values are told by the nodes."""
+        """Turn what the library raises into a lost camera; refused values are told by the nodes."""
         try:
             yield
         except self._pylon.GenericException as error:

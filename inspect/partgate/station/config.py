@@ -16,7 +16,7 @@ from partgate.publish.base import PublisherConfig
 from partgate.recipe import WireNumber
 from partgate.records.config import RecordsConfig
 from partgate.station.series import AlarmsConfig
-from partgate.station.triggers import AnyTrigger, ControllerTrigger
+from partgate.station.triggers import AnyTrigger, ControllerTrigger, why_refused
 
 
 def _driver(family: str) -> BeforeValidator:
@@ -93,6 +93,12 @@ class StationConfig(Settings):
         le=16,
         description="results that may wait for the controller's acknowledge at once; a part behind them is an overrun",
     )
+
+    @model_validator(mode="after")
+    def _trigger_goes_with_the_controller(self) -> Self:
+        if refusal := why_refused(self.trigger, self.controller, len(self.all_cameras)):
+            raise ValueError(refusal)
+        return self
 
     @model_validator(mode="after")
     def _cameras_and_recipes_fit(self) -> Self:

@@ -13,7 +13,7 @@ from partgate.parts import Frame
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 1.0
 _CLOSE_WITHIN_S = 3.0
 _LOOK_EVERY_S = 0.2
 _STUCK_GRACE_S = 0.5
