@@ -24,7 +24,7 @@ from partgate.station.presence_settings import PresenceSettings, What
 
 SETS = {"casting_impeller": True, "toy_figure": False, "screw_presence": False}
 LENGTH_PX, PARTS = 150, 10
-STEPS_PX = (4, -16, 40, 80, 110)
+STEPS_PX = (10, -20, 40, 80, 110)
 GAPS_PX = {"gap 150 px": [150.0] * PARTS, "gap 40 px": [40.0] * PARTS, "gap 10 px": [10.0] * PARTS,
            "touching pairs": [150.0, 0.0] * (PARTS // 2)}  # fmt: skip
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from partgate.calibration.file import Calibration
 from partgate.cli.main import app
 from partgate.data.findings import Decisions
 from partgate.drivers import driver_config_class, driver_kinds
@@ -93,6 +94,7 @@ def _files() -> str:
     ]
     lines += ["## Agreed limits (`configs/limits/`)", "", *_table(AgreedLimits), ""]
     lines += ["## Payback case (`configs/payback/`)", "", *_table(PaybackCase), ""]
+    lines += ["## Calibration (`calibration.yaml`, by `partgate camera calibrate`)", "", *_table(Calibration), ""]
     lines += ["## Station file (`configs/stations/`)", "", *_table(StationConfig), ""]
     for family in ("camera", "controller"):
         for kind in driver_kinds(family):

@@ -10,6 +10,8 @@
     │   └── CameraLostError       the device is gone and must be opened again
     │       └── CameraEndedError  the source has come to its end; opening it again would repeat it
     ├── ControllerError           no PLC, no answer, an answer that refuses
+    │   ├── ControllerPausedError it failed a moment ago and is not tried again yet
+    │   └── SecondStationError    another station writes where this one would
     ├── RecordError               records cannot be written or do not hold together
     └── PublishError              results or state did not reach whoever looks on; sorting goes on
 
@@ -65,6 +67,14 @@ class CameraEndedError(CameraLostError):
 
 class ControllerError(PartgateError):
     """The controller is not there, does not answer, or refuses."""
+
+
+class ControllerPausedError(ControllerError):
+    """The controller failed a moment ago and is not tried again yet; why it failed was said then."""
+
+
+class SecondStationError(ControllerError):
+    """Another station writes where this one would."""
 
 
 class RecordError(PartgateError):

@@ -147,7 +147,7 @@ def test_station_that_says_nothing_any_more_shows_red_alone(monkeypatch, wait_fo
 def serial_controller(port: str) -> SerialControllerConfig:
     wiring = Wiring(trigger=0, good=2, ready=0, busy=1, heartbeat=3)
     return SerialControllerConfig(
-        kind="serial", protocol="modbus_rtu", port=port, poll_ms=10, answer_within_s=0.25, wiring=wiring
+        kind="serial", protocol="modbus_rtu", port=port, poll_ms=10, answer_within_s=0.25, window_ms=1000, wiring=wiring
     )
 
 

@@ -148,3 +148,42 @@ def test_no_request_ever_sees_half_of_what_the_station_says() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_client_that_begins_to_write_beside_a_silent_one_is_noticed() -> None:
+    now = 0.0
+    registers = Registers(clock=lambda: now)
+    registers.answer(bytes((6, 0, 17, 0, 2)), "first")
+    now = 0.9
+    assert registers.answer(bytes((6, 0, 17, 0, 3)), "second")[0] & 0x80
+    assert not registers.was_taken_over
+
+    now = 1.1
+    registers.answer(bytes((6, 0, 17, 0, 3)), "second")
+
+    assert registers.was_taken_over
+
+
+def test_client_that_comes_after_the_first_has_gone_takes_nothing_over() -> None:
+    registers = Registers()
+    registers.answer(bytes((6, 0, 17, 0, 2)), "first")
+    registers.forget("first")
+
+    registers.answer(bytes((6, 0, 17, 0, 3)), "second")
+
+    assert not registers.was_taken_over
+
+
+def test_trigger_is_as_old_as_the_request_before_the_one_that_brought_it() -> None:
+    now = 10.0
+    registers = Registers(clock=lambda: now)
+    registers.answer(bytes((6, 0, 17, 0, 2)), "plc")
+    now = 10.1
+    registers.answer(bytes((3, 0, 0, 0, 1)), "plc")
+    now = 12.0
+    registers.answer(bytes((3, 0, 0, 0, 1)), "somebody who looks on")
+    registers.answer(bytes((6, 0, 17, 0, 3)), "plc")
+    now = 12.1
+    registers.answer(bytes((6, 0, 16, 0, 9)), "plc")
+
+    assert registers.trigger_not_before == 10.1

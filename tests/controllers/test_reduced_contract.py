@@ -94,8 +94,8 @@ def test_opening_and_closing_put_out_no_good(start: Start):
 
 
 def test_window_leaves_room_for_the_pulse(start: Start):
-    with start(window_ms=300, good_ms=100) as (_, controller):
-        assert controller.read().window_ms == 200
+    with start(window_ms=900, good_ms=300) as (_, controller):
+        assert controller.read().window_ms == 600
 
 
 def test_each_edge_is_one_part_and_good_for_it_is_put_out_once(start: Start, next_part, wait_for: WaitFor):
@@ -147,10 +147,10 @@ def test_good_that_is_not_for_the_last_part_is_withheld(start: Start, next_part,
 
 
 def test_good_after_the_window_is_withheld_and_not_acknowledged(start: Start, next_part, wait_for: WaitFor):
-    with start(window_ms=40, good_ms=10) as running:
+    with start(window_ms=300, good_ms=10) as running:
         device, controller = running
         sequence = next_part(running)
-        late_from = time.monotonic() + 0.04
+        late_from = time.monotonic() + 0.3
         wait_for(lambda: time.monotonic() > late_from)
         controller.send(result(controller, sequence), ONLINE)
         acknowledged = controller.read().acknowledged

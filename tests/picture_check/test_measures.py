@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partgate.parts import Image
-from partgate.picture_check import Measures, measure, measure_picture
+from partgate.picture_check import measure
 
 SIZE = (120, 160)
 
@@ -165,8 +165,3 @@ def test_half_a_picture_covered_leaves_a_third_flat_field() -> None:
 
     assert measure(half).field_contrast == 0
     assert measure(sliver).field_contrast > 0.5 * measure(whole).field_contrast
-
-
-def test_cached_measures_are_the_first_four() -> None:
-    assert measure_picture(with_part()) == measure(with_part())[:4]
-    assert Measures._fields[:4] == ("brightness", "contrast", "height_px", "width_px")

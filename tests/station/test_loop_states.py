@@ -1,6 +1,7 @@
 """The loop told by the controller to change the recipe, to halt, to share; and what it tells whoever looks on."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from partgate.controllers.block import Command, State
-from partgate.errors import ControllerError
+from partgate.errors import ControllerError, ControllerPausedError
 from partgate.parts import Fault, Reason, Record, StationState, StationStatus, Verdict
 from partgate.station.account import StationFacts
 from partgate.station.loop import Station
@@ -141,17 +142,15 @@ def test_acknowledge_of_a_later_result_leaves_the_one_before_unacknowledged(tmp_
 
 
 def test_misses_in_a_row_lock_the_station_until_the_fault_is_cleared(tmp_path: Path):
-    off = {"command": Command(0)}
     bench = TwoRecipes(
         tmp_path, IDLE, IDLE,
-        {"trigger_sequence": 5, "acknowledged": 4, **off}, {"trigger_sequence": 6, "acknowledged": 4, **off},
         {"trigger_sequence": 7, "acknowledged": 4}, {"trigger_sequence": 7, "acknowledged": 7},
         {"trigger_sequence": 7, "acknowledged": 7, "command": Command.ENABLE | Command.CLEAR_FAULT},
         {"trigger_sequence": 8, "acknowledged": 7}, {"trigger_sequence": 8, "acknowledged": 8},
         misses_in_a_row=2, stop=True,
     ).run()  # fmt: skip
 
-    assert [record.reason for record in bench.store.records[2:]] == [Reason.LOCKED, Reason.MODEL]
+    assert [record.reason for record in bench.store.records] == [Reason.OVERRUN, Reason.LOCKED, Reason.MODEL]
     assert [(event.kind, event.content["is"]) for event in bench.store.events] == [
         ("alarm", "begun"),
         ("alarm", "over"),
@@ -178,6 +177,7 @@ def test_second_station_is_found_by_its_heartbeat_before_anything_is_written(tmp
 
     assert (bench.controller.states, bench.controller.cleared, bench.controller.sent) == ([], 0, [])
     assert "another station writes there (fault 9)" in (bench.statuses[0].problem or "")
+    assert bench.statuses[0].fault is Fault.SECOND_STATION
 
 
 def test_heartbeat_that_an_earlier_run_left_is_counted_on_from(tmp_path: Path):
@@ -253,15 +253,77 @@ def test_lost_controller_is_told_and_the_loop_still_counts_as_alive(tmp_path: Pa
 
 
 def test_state_word_says_locked_and_warning(tmp_path: Path):
-    off = {"command": Command(0)}
     bench = TwoRecipes(
-        tmp_path, IDLE, IDLE, {"trigger_sequence": 5, "acknowledged": 4, **off},
-        {"trigger_sequence": 6, "acknowledged": 4, **off}, *[{"trigger_sequence": 6, "acknowledged": 4}] * 3,
-        misses_in_a_row=2, stop=True,
-    )  # fmt: skip
+        tmp_path, IDLE, IDLE, *[{"trigger_sequence": 7, "acknowledged": 7}] * 4, misses_in_a_row=2, stop=True
+    )
     bench.controller.poll_period_s = 0.11
     bench.run()
 
     wanted = State.LOCKED | State.WARNING
     assert any(said.state & wanted == wanted for said in bench.controller.states)
     assert StationState.HALTED in {said.station_state for said in bench.controller.states}
+
+
+def test_parts_that_nobody_wants_judged_are_no_misses_in_a_row(tmp_path: Path):
+    off = {"command": Command(0), "acknowledged": 4}
+    bench = TwoRecipes(
+        tmp_path, IDLE, IDLE, *[{"trigger_sequence": 5 + part, **off} for part in range(4)],
+        {"trigger_sequence": 9, "acknowledged": 4}, {"trigger_sequence": 9, "acknowledged": 9},
+        misses_in_a_row=2, stop=True,
+    ).run()  # fmt: skip
+
+    assert [record.reason for record in bench.store.records][-1] is Reason.MODEL
+    assert bench.store.events == []
+
+
+def test_miss_behind_a_result_that_waits_is_recorded_behind_it(tmp_path: Path):
+    """A restart looks at the newest record: one out of order would be lost or declared twice."""
+    off = {"command": Command(0), "trigger_sequence": 6, "acknowledged": 4}
+    bench = TwoRecipes(tmp_path, IDLE, IDLE, PART, off, {**off, "acknowledged": 5}, queue_depth=2).run()
+
+    assert [(record.sequence, record.missed, record.acknowledged) for record in bench.store.records] == [
+        (5, False, True), (6, True, False),
+    ]  # fmt: skip
+
+
+def test_part_that_a_controller_wrote_after_a_silence_is_as_old_as_the_silence(tmp_path: Path):
+    late = {**PART, "not_before": time.monotonic() - 2}
+    bench = TwoRecipes(tmp_path, IDLE, IDLE, late, DONE).run()
+
+    assert bench.outcomes == [(5, 5, False, "RECHECK", Reason.OVERRUN)]
+
+
+def test_no_part_is_judged_while_a_recipe_is_opened_whatever_number_stands_there_now(tmp_path: Path):
+    bench = TwoRecipes(tmp_path)
+    may_open = threading.Event()
+    opened = bench._open
+    bench.station._shelf._open_views = lambda number: may_open.wait(20) and opened(number)  # type: ignore[assignment, return-value]
+    wish = {"command": CHANGE, "recipe": 2}
+    bench.controller.script = [IDLE, IDLE, {**IDLE, **wish}, IDLE, PART, DONE]
+
+    bench.run()
+    may_open.set()
+
+    assert bench.outcomes == [(5, 5, False, "RECHECK", Reason.NOT_READY)]
+    assert bench.store.records[0].detail == "recipe 2 is being opened"
+
+
+def test_why_the_controller_was_lost_stays_the_problem_while_it_is_not_tried_again(tmp_path: Path):
+    lost, paused = ControllerError("controller 'plc': cable cut"), ControllerPausedError("is tried again in 0.2 s")
+    bench = TwoRecipes(tmp_path, IDLE, IDLE, lost, paused, paused, IDLE).run()
+
+    lost_for = [status.problem for status in bench.statuses if status.problem and "plc" in status.problem]
+    assert len(lost_for) >= 3
+    assert not any("tried again" in (status.problem or "") for status in bench.statuses)
+
+
+def test_two_fresh_stations_on_zeroed_words_find_each_other(tmp_path: Path):
+    """Both begin at 0: that the word equals one's own first heartbeat says nothing."""
+    values = iter([0, 0, 1, 2, 3])
+    bench = TwoRecipes(tmp_path, IDLE, IDLE)
+    bench.controller.foreign = lambda: bench.controller.stop.set() or next(values, 9)  # type: ignore[func-returns-value]
+
+    bench.run()
+
+    assert bench.controller.states == []
+    assert "another station writes there" in (bench.statuses[0].problem or "")

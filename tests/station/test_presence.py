@@ -67,7 +67,7 @@ def refusals(events: Sequence[Event]) -> list[str]:
     return [event.detail for event in events if event.what is What.NOT_DECIDABLE]
 
 
-@pytest.mark.parametrize("step_px", [5, -12, 40, -90])
+@pytest.mark.parametrize("step_px", [8, -12, 40, -90])
 def test_each_part_is_judged_once_at_every_speed_in_both_directions(step_px: float):
     events = run(step_px, [120] * 4)
 
@@ -119,7 +119,7 @@ def test_part_that_stands_for_a_minute_is_judged_once_and_not_taken_into_the_emp
 
 
 def test_light_that_falls_slowly_by_a_quarter_is_no_part():
-    stream = list(belt.pictures(DISCS[:3], belt.Belt(4, [700] * 3)))
+    stream = list(belt.pictures(DISCS[:3], belt.Belt(12, [500] * 3)))
     dimmed = (np.clip(image * (1 - 0.25 * i / len(stream)), 0, 255).astype(np.uint8) for i, image in enumerate(stream))
 
     assert count(watch(dimmed))["judged"] == 3

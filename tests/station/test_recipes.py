@@ -130,6 +130,22 @@ def test_station_with_one_recipe_refuses_every_other_number():
     assert shelf.why_refused(5) == "recipe 5 does not stand in the station file; it names 4"
 
 
+def test_recipe_whose_opening_hangs_is_given_up_and_what_comes_late_is_dropped(
+    shelf: RecipeShelf, opener: Opener, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("partgate.station.recipes._OPEN_WITHIN_S", 0.05)
+    opener.may_open.clear()
+    change(shelf, 2)
+    assert shelf.why_refused(2) == "recipe 2 cannot be opened: not open after 0 s; is its disk there?"
+
+    monkeypatch.setattr("partgate.station.recipes._OPEN_WITHIN_S", 20)
+    opener.may_open.set()
+    change(shelf, 3)
+
+    assert shelf.number == 3
+    assert shelf.settle() is None
+
+
 def test_shelf_is_not_read_by_the_thread_that_opens(shelf: RecipeShelf, opener: Opener):
     """Only ``settle`` puts a recipe in force: a part in flight keeps the one of its trigger."""
     opener.may_open.clear()

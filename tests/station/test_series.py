@@ -51,7 +51,13 @@ def test_part_without_a_verdict_of_the_model_is_a_miss_and_no_end_of_rejects():
 
 @pytest.mark.parametrize(
     "reason",
-    [Reason.NO_WHOLE_PICTURE, Reason.OVERRUN, Reason.TOO_LATE, Reason.ENGINE_FAILED, Reason.NOT_READY],
+    [
+        Reason.PICTURE_NOT_USABLE,
+        Reason.NO_WHOLE_PICTURE,
+        Reason.OVERRUN,
+        Reason.TOO_LATE,
+        Reason.ENGINE_FAILED,
+    ],
 )
 def test_two_misses_in_a_row_are_told(reason: Reason):
     told = Told().judge(Decision(Verdict.RECHECK, reason))
@@ -98,6 +104,14 @@ def test_full_bin_halts_only_where_the_station_file_says_so_and_only_meanwhile()
     told.alarms.listen(Command.ENABLE)
     assert told.alarms.halted_by is None
     assert told.lines == [("the reject bin is full", True), ("the reject bin is full", False)]
+
+
+def test_stop_that_somebody_wants_neither_counts_nor_ends_a_series():
+    not_ready = Decision(Verdict.RECHECK, Reason.NOT_READY)
+
+    told = Told().judge(REJECT, REJECT, *[not_ready] * 9, REJECT)
+
+    assert told.alarms.series == "3 rejects in a row"
 
 
 @given(st.lists(st.sampled_from([GOOD, REJECT, BAND, NO_PICTURE])))

@@ -1,14 +1,17 @@
 """The watched camera: a hung driver never hangs the loop, a late picture is never handed out, a lost one comes back."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pytest
 
 from partgate.cameras.base import CameraConfig
+from partgate.cameras.folder import FolderCameraConfig
 from partgate.errors import CameraEndedError, CameraError, CameraLostError
 from partgate.parts import Frame
 from partgate.station.watch import WatchedCamera
@@ -193,3 +196,30 @@ def test_station_does_not_start_without_its_camera():
         camera.open(0.5)
 
     camera.close()
+
+
+def test_driver_that_hangs_while_idle_is_a_lost_camera(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("partgate.station.watch._STUCK_GRACE_S", 0.05)
+    may_go_on = threading.Event()
+    watched = WatchedCamera(FolderCameraConfig(kind="folder", name="top", folder=Path()))
+
+    class Hanging:
+        differences = ()
+
+        def check(self) -> None:
+            may_go_on.wait(20)
+
+    watched._is_open = True
+    thread = threading.Thread(target=watched._use, args=(Hanging(),), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not watched.is_lost:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    may_go_on.set()
+    while watched.is_lost:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    watched._is_closing = True
+    thread.join(20)

@@ -17,9 +17,7 @@ from partgate.parts import Image
 CALIBRATION_FILE = "calibration.yaml"
 _FLAT_FILE, _DARK_FILE = "flat.png", "dark.png"
 _ID_DIGITS = 12
-_COMMENT = (
-    "Calibration of one camera, lens and mounting, by 'partgate camera calibrate'. Keys: docs/guides/calibration.md"
-)
+_COMMENT = "Calibration of one camera, lens and mounting, by 'partgate camera calibrate'. Keys: docs/reference/files.md"
 
 Matrix = NDArray[np.float64]
 """Homogeneous transform between pixel planes, shape (3, 3)."""

@@ -5,7 +5,7 @@ Source:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 
 from partgate.parts import Fault, Result, StationState
@@ -71,6 +71,9 @@ class ControllerWords:
     boot: int
     part_id: str | None = None
     lot: str | None = None
+    # Monotonic seconds when a controller that writes by itself was last heard before it wrote this trigger: it may have
+    # happened any time since. None where the station asks.
+    not_before: float | None = field(default=None, compare=False)
 
 
 def check_word(sequence: int, verdict: int, class_number: int, lane: int, boot: int, reason: int) -> int:

@@ -44,7 +44,7 @@ class ModbusControllerConfig(ControllerConfig):
     first_register: int = Field(default=0, ge=0, le=65536 - _WHOLE_BLOCK, description="zero-based register of offset 0")
     device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit")
     answer_within_s: float = Field(default=0.1, gt=0, le=0.1, description="longest wait for an answer, in seconds")
-    poll_ms: float = Field(default=5, ge=1, le=1000, description="time between two reads, in milliseconds")
+    poll_ms: float = Field(default=5, ge=1, le=20, description="time between two reads, in milliseconds")
 
     def open(self) -> "ModbusController":
         """Return the controller that these settings describe."""

@@ -20,6 +20,7 @@ _NEEDED = frozenset((16, 17, 18, 22))
 _READ_HOLDING, _READ_INPUT, _WRITE_ONE, _WRITE_MANY, _READ_AND_WRITE = 3, 4, 6, 16, 23
 _NO_FUNCTION, _NO_ADDRESS, _NO_VALUE, _BUSY = 1, 2, 3, 6
 _MOST_READ = 125  # words in one request
+_TRIGGER = 17  # TRIG_SEQ
 _OWNS_FOR_S = 1.0  # ten heartbeats
 
 
@@ -54,6 +55,9 @@ class Registers:
         self._words = [0] * WHOLE_BLOCK
         self._written: set[int] = set()
         self._owner: tuple[object, float] | None = None  # a connection, and when it wrote last
+        self._heard_at = self._clock()  # the owner, whatever it asked for
+        self.trigger_not_before = self._heard_at
+        self.was_taken_over = False  # by a client beside the one that wrote: what stands here is of two
 
     def put(self, blocks: Mapping[int, Sequence[int]]) -> None:
         """Set the station's words, all at one moment.
@@ -87,7 +91,13 @@ class Registers:
         function = request[0]
         try:
             with self._lock:
-                return self._carry_out(function, request[1:], connection if may_write else None)
+                before = self._words[_TRIGGER]
+                answer = self._carry_out(function, request[1:], connection if may_write else None)
+                if self._owner is not None and self._owner[0] is connection:
+                    if self._words[_TRIGGER] != before:
+                        self.trigger_not_before = self._heard_at
+                    self._heard_at = self._clock()
+                return answer
         except _RefusedError as refused:
             return bytes((function | 0x80, refused.code))
         except struct.error:  # too short or too long for its function
@@ -121,6 +131,7 @@ class Registers:
             raise _RefusedError(_BUSY)
         if self._owner is not None and self._owner[0] is not writer and now - self._owner[1] < _OWNS_FOR_S:
             raise _RefusedError(_BUSY)
+        self.was_taken_over |= self._owner is not None and self._owner[0] is not writer
         self._owner = (writer, now)
         self._words[offset : offset + len(values)] = values
         if not self.is_complete.is_set():

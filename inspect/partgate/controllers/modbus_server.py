@@ -21,6 +21,7 @@ import struct
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import ClassVar, Literal, Self
 
@@ -130,7 +131,9 @@ class ModbusServerController:
 
     def read(self) -> ControllerWords:
         """Return what the controller last wrote; never waits."""
-        return decode_controller_block(self._open_registers.controller_words())
+        registers = self._open_registers
+        words = decode_controller_block(registers.controller_words())
+        return replace(words, not_before=registers.trigger_not_before)
 
     def station_heartbeat(self) -> int | None:
         """Return nothing: the words are this station's, no other can write them."""
@@ -156,6 +159,12 @@ class ModbusServerController:
         if not self._server.is_alive:
             self.__exit__()
             raise ControllerError(f"{self}: the server has stopped; it listens again when it is opened again")
+        if self._registers.was_taken_over:
+            self.__exit__()
+            raise ControllerError(
+                f"{self}: another client began to write beside a silent one; both are let go, and the "
+                "words begin anew"
+            )
         return self._registers
 
     def _next_step(self, error: OSError) -> str:

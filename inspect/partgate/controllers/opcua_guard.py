@@ -52,6 +52,8 @@ class Gate:
         self.trusted = trusted  # None: unencrypted
         self._user, self._password = user, password
         self._anonymous_may_read, self._clock, self._heard_at = anonymous_may_read, clock, 0.0
+        self.heard_before = 0.0  # monotonic seconds of the controller's request before its last
+        self.was_replaced = False
 
     def get_user(
         self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None
@@ -70,11 +72,13 @@ class Gate:
     def hear(self, session: InternalSession) -> None:
         """Take note of a request."""
         if session is self.controller:
-            self.requests, self._heard_at = self.requests + 1, self._clock()
+            self.heard_before, self._heard_at = self._heard_at, self._clock()
+            self.requests += 1
 
     def welcome(self, session: InternalSession) -> None:
         """Make a session the controller; the one before, silent for long, may only read from now on."""
         if self.controller is not None:
+            self.was_replaced = True  # what stands in the words is of two
             self.controller.user = User(UserRole.Anonymous, "replaced")
         self.controller, self._heard_at = session, self._clock()
         self.arrivals += 1

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords
-from partgate.errors import ConfigError, ControllerError
+from partgate.errors import ConfigError, ControllerPausedError
 
 STATION_WORDS = (
     "VIS_HB", "RES_SEQ", "VERDICT", "CLASS", "LANE", "RES_BOOT", "REASON", "CHECK", "STATE", "FAULT", "RECIPE_ACTIVE",
@@ -98,7 +98,7 @@ class BackOff:
         """Raise ``ControllerError`` while it is too early to try again."""
         wait_s = self._try_from - self._clock()
         if wait_s > 0:
-            raise ControllerError(f"{who}: is tried again in {wait_s:.1f} s")
+            raise ControllerPausedError(f"{who}: is tried again in {wait_s:.1f} s")
 
     def failed(self, *, refused: bool) -> None:
         """Take note of a failed attempt."""

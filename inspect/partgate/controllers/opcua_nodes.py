@@ -5,6 +5,7 @@ was written after the station has seen the job before.
 """
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ from partgate.controllers.opcua_link import (
     take_words,
 )
 from partgate.controllers.opcua_security import Identity
+from partgate.errors import ControllerError
 from partgate.parts import Result, StationState
 
 NAMESPACE = "urn:partgate"
@@ -63,6 +65,8 @@ class OpcuaNodes:
         self._ids: dict[str, Any] = {}
         self._event: Any = None
         self._arrivals = 0
+        self._trigger_seen = 0
+        self._not_before: float | None = None  # when the client was heard before it wrote this trigger
         self._told: tuple[StationWords, float] | None = None  # what the station said last, and when
         self._sequence = self._acknowledged = 0
         self._reads = 2  # of the station since the last trigger
@@ -135,7 +139,15 @@ class OpcuaNodes:
         """Return the controller's words now."""
         if self._config.triggers == "methods":
             return await self._count()
-        return take_words({name: self._value(name) for name in (*CONTROLLER_WORDS, *TEXTS)})
+        if self._gate.was_replaced:
+            raise ControllerError(
+                "another client has become the controller while the one before was silent; both are let go, and the "
+                "words begin anew"
+            )
+        words = take_words({name: self._value(name) for name in (*CONTROLLER_WORDS, *TEXTS)})
+        if words.trigger_sequence != self._trigger_seen:
+            self._trigger_seen, self._not_before = words.trigger_sequence, self._gate.heard_before
+        return replace(words, not_before=self._not_before)
 
     async def _count(self) -> ControllerWords:
         """Return what the calls amount to, and show it in the words."""

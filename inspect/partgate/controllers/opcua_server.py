@@ -35,7 +35,7 @@ from partgate.errors import ControllerError
 from partgate.parts import Result
 from partgate.secrets import SecretSource
 
-_START_WITHIN_S, _STOP_WITHIN_S = 20.0, 2.0  # the standard's own nodes are made first
+_START_WITHIN_S, _STOP_WITHIN_S = 10.0, 2.0  # the standard's own nodes are made first
 
 
 class OpcuaServerControllerConfig(ControllerConfig):

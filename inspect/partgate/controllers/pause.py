@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from partgate.errors import ControllerError
+from partgate.errors import ControllerPausedError
 
 FIRST_S, LONGEST_S = 0.1, 2.0
 
@@ -20,7 +20,7 @@ class Pause:
         >>> pause.lengthen()
         >>> pause.refuse_early("controller 'press'")
         Traceback (most recent call last):
-        partgate.errors.ControllerError: controller 'press': is tried again in 0.1 s
+        partgate.errors.ControllerPausedError: controller 'press': is tried again in 0.1 s
         >>> now = 0.1
         >>> pause.refuse_early("controller 'press'")
     """
@@ -33,11 +33,11 @@ class Pause:
         """Let an attempt pass that comes after the pause.
 
         Raises:
-            ControllerError: If it comes before its end.
+            ControllerPausedError: If it comes before its end.
         """
         wait_s = self._over_at - self._clock()
         if wait_s > 0:
-            raise ControllerError(f"{who}: is tried again in {wait_s:.1f} s")
+            raise ControllerPausedError(f"{who}: is tried again in {wait_s:.1f} s")
 
     def lengthen(self) -> None:
         """Begin a pause after a failure, twice as long as the one before."""

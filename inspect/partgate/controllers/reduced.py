@@ -79,11 +79,17 @@ class ReducedConfig(ControllerConfig):
     good_ms: int = Field(default=50, ge=10, le=60000, description="length of the GOOD pulse, in milliseconds")
     poll_ms: float = Field(default=5, ge=1, le=20, description="time between two reads, in milliseconds")
 
+    @property
+    def reserve_ms(self) -> float:
+        """Return what must be left of the window for GOOD, in milliseconds: its pulse."""
+        return self.good_ms
+
     @model_validator(mode="after")
     def _pulse_fits_into_the_window(self) -> Self:
-        if self.good_ms >= self.window_ms:
+        if self.reserve_ms >= self.window_ms:
+            what = "good_ms" if self.reserve_ms == self.good_ms else "answer_within_s, in milliseconds,"
             raise ValueError(
-                f"good_ms must be shorter than window_ms {self.window_ms}, got {self.good_ms}: "
+                f"{what} must be shorter than window_ms {self.window_ms}, got {self.reserve_ms:g}: "
                 "the verdict and the whole pulse lie inside the window"
             )
         return self
@@ -113,6 +119,7 @@ class PartRules:
         self.is_enabled = False
         self.beats: int | None = None
         self._window_s, self._good_s, self._debounce = config.window_ms / 1000, config.good_ms / 1000, debounce
+        self._reserve_s = config.reserve_ms / 1000
         self._level = self._last_level = True  # a level that is on from the start is no new part
         self._quiet_at = self._deadline = now
         self._answered = 0
@@ -161,11 +168,11 @@ class PartRules:
         """Return why GOOD must not be put out for the last part, or ``None``."""
         if not self.is_enabled:
             return "ENABLE is off"
-        late_s = now + self._good_s - self._deadline
+        late_s = now + self._reserve_s - self._deadline
         if late_s <= 0:
             return None
         return (
-            f"it came {1000 * late_s:.0f} ms too late: GOOD of {1000 * self._good_s:.0f} ms no longer fits into "
+            f"it came {1000 * late_s:.0f} ms too late: GOOD of {1000 * self._reserve_s:.0f} ms no longer fits into "
             f"the window of {1000 * self._window_s:.0f} ms"
         )
 

@@ -104,7 +104,7 @@ class ReducedController:
             acknowledged=rules.acknowledged,
             command=Command.ENABLE if rules.is_enabled else Command(0),
             recipe=0,
-            window_ms=self.config.window_ms - self.config.good_ms,
+            window_ms=int(self.config.window_ms - self.config.reserve_ms),
             boot=rules.boot,
         )
 
@@ -154,6 +154,8 @@ class ReducedController:
         if withheld:
             logger.warning("%s: %s for part %d was withheld: %s", self, verdict.name, sequence, withheld)
         else:
+            if verdict is Verdict.GOOD:
+                self._rules.hold(self._clock())  # first: where the answer gets lost, GOOD may be on all the same
             self.terminal.announce(verdict, sequence)
             if verdict is Verdict.GOOD:
                 self._rules.hold(self._clock())

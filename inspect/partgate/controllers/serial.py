@@ -82,6 +82,11 @@ class SerialControllerConfig(ReducedConfig, SerialPort):
     wiring: Wiring = Field(description="which input and output is which signal")
     debounce: bool = Field(default=False, description="TRIGGER and ENABLE count when two reads in a row agree")
 
+    @property
+    def reserve_ms(self) -> float:
+        """Return the pulse, or the device's slowest answer where longer: GOOD may go on at the end of that."""
+        return max(self.good_ms, 1000 * self.answer_within_s)
+
     @model_validator(mode="after")
     def _has_these_lines(self) -> Self:
         self.refuse_lines(self.wiring.inputs, self.wiring.outputs)

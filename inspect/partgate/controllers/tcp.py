@@ -28,7 +28,7 @@ from pydantic import Field, model_validator
 
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords, StationWords, encode_station_block
-from partgate.errors import ControllerError
+from partgate.errors import ControllerError, ControllerPausedError
 from partgate.parts import Result
 
 STATION_NAMES = (
@@ -96,7 +96,7 @@ class TcpController:
     def __enter__(self) -> Self:
         wait_s = self._try_from - self._clock()
         if wait_s > 0:
-            raise ControllerError(f"{self}: is tried again in {wait_s:.1f} s")
+            raise ControllerPausedError(f"{self}: is tried again in {wait_s:.1f} s")
         self._line = self._connect() if self.config.role == "client" else self._accept()
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self

@@ -5,7 +5,7 @@ pictures are not judged, and what changes slowly is warned of before it comes to
 """
 
 from partgate.picture_check.limits import PictureLimits, find_faults, find_picture_faults, learn_limits
-from partgate.picture_check.measures import Measures, measure, measure_picture
+from partgate.picture_check.measures import Measures, measure
 
 __all__ = [
     "Measures",
@@ -14,5 +14,4 @@ __all__ = [
     "find_picture_faults",
     "learn_limits",
     "measure",
-    "measure_picture",
 ]

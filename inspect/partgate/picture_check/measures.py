@@ -86,12 +86,6 @@ def measure(image: Image) -> Measures:
     )  # fmt: skip
 
 
-def measure_picture(image: Image) -> tuple[float, float, int, int]:
-    """Return brightness, contrast, height and width in pixels: what the cache of features keeps of a picture."""
-    found = measure(image)
-    return found.brightness, found.contrast, int(found.height_px), int(found.width_px)
-
-
 def _measure_clipping(grid: Image) -> tuple[float, float]:
     """Return the shares of pixels with a channel too bright, and with all channels too dark, to tell anything."""
     red, green, blue = cv2.split(grid)

@@ -1,12 +1,13 @@
 """Every trigger is put on record once, as a result or as a declared miss, and counted."""
 
+import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from partgate.controllers.block import sequences_between
 from partgate.inference.several import undecidable
-from partgate.parts import Reason, Record, Trigger
+from partgate.parts import Frame, Reason, Record, Trigger
 from partgate.records.schema import canonical_json
 from partgate.station.account import KeepsRecords, StationFacts, Summary
 from partgate.station.series import Alarms
@@ -43,19 +44,21 @@ class Books:
         self._store.add(record)
         self._onlookers.result(record)
 
-    def missed(self, view: View, boot: int, first: int, last: int, reason: Reason, detail: str) -> int:
-        """Put a range of triggers without a result on record, and return how many they are."""
+    def missed(self, view: View, boot: int, first: int, last: int, reason: Reason, detail: str) -> tuple[Record, int]:
+        """Return the record of a range of triggers without a result, not kept yet, and how many they are."""
         now = time.monotonic()
         judged = Judged(undecidable(reason, detail), view)
         record = make_record(self._facts.name, Trigger(boot, last, 0, now, now), judged)
-        self.keep(replace(record, missed=True, first_sequence=first))
-        return len(sequences_between(first, last)) + (2 if first != last else 1)
+        count = len(sequences_between(first, last)) + (2 if first != last else 1)
+        return replace(record, missed=True, first_sequence=first), count
 
-    def missed_now(self, view: View, boot: int, first: int, last: int, reason: Reason, detail: str) -> None:
-        """The same for triggers of this run, which count."""
-        missed = self.missed(view, boot, first, last, reason, detail)
-        self.summary.misses += missed
-        self._alarms.missed(missed)
+    def missed_now(self, view: View, boot: int, first: int, last: int, reason: Reason, detail: str) -> Record:
+        """Return the same for triggers of this run, and count them."""
+        record, count = self.missed(view, boot, first, last, reason, detail)
+        self.summary.misses += count
+        if reason is Reason.OVERRUN:  # other misses are stops that somebody wants
+            self._alarms.missed(count)
+        return record
 
 
 def make_record(station: str, trigger: Trigger, judged: Judged) -> Record:
@@ -91,7 +94,15 @@ def make_record(station: str, trigger: Trigger, judged: Judged) -> Record:
         camera=frame.camera if frame else None,
         captured_at=frame.captured_at if frame else None,
         block_id=frame.block_id if frame else None,
-        camera_settings=canonical_json(dict(frame.settings)) if frame and frame.settings else None,
+        camera_settings=_settings_of(frame) if frame and frame.settings else None,
         image=frame.image if frame else None,
         more_frames=judged.more_frames,
     )
+
+
+def _settings_of(frame: Frame) -> str:
+    """Return the camera's settings as JSON, which knows no infinity and nothing that is not a number."""
+    return canonical_json({
+        name: value if isinstance(value, str) or math.isfinite(value) else str(value)
+        for name, value in frame.settings.items()
+    })  # fmt: skip

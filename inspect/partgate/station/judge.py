@@ -52,9 +52,11 @@ class Judge:
             return _no_picture(views, Reason.OVERRUN, detail)
         spare_s = views.engine_p99_s + poll_period_s + _CAMERA_RESERVE_S
         timeout_s = max(_SHORTEST_WAIT_S, trigger.deadline - time.monotonic() - spare_s)
-        return self._in_time(self._look(views, self._cameras.grab(timeout_s, keep_beating)), trigger)
+        return self._in_time(self._look(views, self._cameras.grab(timeout_s, keep_beating), keep_beating), trigger)
 
-    def _look(self, views: Views, pictures: Mapping[str, Frame | CameraError]) -> Judged:
+    def _look(
+        self, views: Views, pictures: Mapping[str, Frame | CameraError], keep_beating: Callable[[], None]
+    ) -> Judged:
         picture_at = time.monotonic()
         frames = {camera: frame for camera, frame in pictures.items() if isinstance(frame, Frame)}
         inspections: dict[str, Inspection] = {}
@@ -62,6 +64,7 @@ class Judge:
             if view.camera in frames:
                 inspections[view.camera] = view.inspector.inspect(frames[view.camera].image)
                 self._hear_the_engine(inspections[view.camera])
+                keep_beating()
             else:
                 lost = pictures.get(view.camera, f"camera '{view.camera}': gave no picture")
                 inspections[view.camera] = undecidable(Reason.NO_WHOLE_PICTURE, str(lost))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from partgate.controllers.base import Controller
 from partgate.controllers.block import LAST_SEQUENCE, Command, ControllerWords, sequences_between
-from partgate.errors import ControllerError
+from partgate.errors import ControllerError, ControllerPausedError, SecondStationError
 from partgate.parts import Reason, Result, StationStatus, Trigger
 from partgate.records.audit import AuditEvent
 from partgate.station.account import GivesPictures, IsAlive, KeepsRecords, StationFacts, Summary
@@ -105,6 +105,7 @@ class Station:
         if self._is_told:
             logger.warning("%s is back", self._controller)
         self._is_told, self._problem = False, None
+        self._signals.is_shared = False
 
     def _resynchronise(self, words: ControllerWords, *, was_off: bool = False) -> None:
         """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed.
@@ -118,7 +119,10 @@ class Station:
             before = 0 if restarted else known[1]
             if words.trigger_sequence not in (0, before):
                 first, last = before % LAST_SEQUENCE + 1, words.trigger_sequence
-                lost = self._books.missed(self._view, words.boot, first, last, Reason.NOT_READY, "not connected")
+                record, lost = self._books.missed(
+                    self._view, words.boot, first, last, Reason.NOT_READY, "not connected"
+                )
+                self._waiting.keep(record)
                 self.summary.missed_before += lost
         self._controller.clear(self._signals.words())
 
@@ -128,6 +132,8 @@ class Station:
         read_before, self._polled_at = self._polled_at, time.monotonic()
         words = self._controller.read()
         now = time.monotonic()
+        if words.not_before is not None:
+            read_before = min(read_before, words.not_before)
         self._signals.listen(words, self._controller)
         self._waiting.take(words, now, self._controller)
         assert self._last is not None
@@ -205,7 +211,7 @@ class Station:
             elif not self._facts.shadow:  # the controller may still execute a write that it did not answer
                 record = replace(record, detail=f"{record.detail} not confirmed by the controller".strip())
             if not record.sent:
-                self._books.keep(record)
+                self._waiting.keep(record)
             self._signals.is_busy = self._waiting.is_full
 
     def _keep_beating(self) -> None:
@@ -246,7 +252,10 @@ class Station:
     def _lose_controller(self, error: ControllerError) -> None:
         if not self._is_told:
             logger.error("%s", error)
-        self._is_told, self._problem = True, str(error)
+        self._is_told = True
+        if not isinstance(error, ControllerPausedError):  # that tells only when, not why
+            self._problem = str(error)
+            self._signals.is_shared = isinstance(error, SecondStationError)
         self._waiting.give_up_all()
         self._signals.is_heard = False
         self._close_controller()
@@ -257,7 +266,7 @@ class Station:
             self._controller.__exit__(None, None, None)
 
     def _declare_missed(self, boot: int, first: int, last: int, reason: Reason, detail: str) -> None:
-        self._books.missed_now(self._view, boot, first, last, reason, detail)
+        self._waiting.keep(self._books.missed_now(self._view, boot, first, last, reason, detail))
         self._signals.is_busy = self._waiting.is_full
 
     @property

@@ -155,6 +155,6 @@ class Pairing:
         assert self._tie is not None
         edges = (sequence - self._tie[0] + LAST_SEQUENCE // 2) % LAST_SEQUENCE - LAST_SEQUENCE // 2
         pictures = block_id - self._tie[1]
-        if abs(pictures) > LAST_SEQUENCE // 2 and max(block_id, self._tie[1]) <= _LAST_16_BIT:
-            pictures += -_LAST_16_BIT if pictures > 0 else _LAST_16_BIT
+        if pictures < -(LAST_SEQUENCE // 2) and self._tie[1] <= _LAST_16_BIT:
+            pictures += _LAST_16_BIT
         return pictures - edges if abs(pictures) <= LAST_SEQUENCE // 2 else None

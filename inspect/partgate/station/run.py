@@ -28,6 +28,7 @@ from partgate.station.views import Views
 logger = logging.getLogger(__name__)
 
 _CAMERA_GRACE_S = 1.0
+_LONGEST_LOOK_S = 0.19  # and a heartbeat of 100 ms before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ def _on_the_audit_log(
 
 
 def _warn_if_slow(engine_p99_s: float, config: StationConfig) -> None:
+    if engine_p99_s / len(config.camera_names) > _LONGEST_LOOK_S:
+        logger.warning(
+            "the engine needs %.0f ms for a picture, during which the heartbeat stands still; the controller counts a "
+            "station as lost after 300 ms: use a smaller image_size_px, fewer tiles or regions, or a faster PC",
+            1000 * engine_p99_s / len(config.camera_names),
+        )  # fmt: skip
     if 1000 * engine_p99_s > config.trigger_age_ms:
         logger.warning(
             "the engine needs %.0f ms for a part, trigger_age_ms is %.0f: parts that come while it is busy are "

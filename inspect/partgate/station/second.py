@@ -3,10 +3,11 @@
 import time
 
 from partgate.controllers.base import Controller
-from partgate.errors import ControllerError
+from partgate.errors import SecondStationError
 from partgate.station.signals import LOST_AFTER_S, Signals
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.25
+_SUSPECT_FOR_S = 2.0  # each own heartbeat hides the foreign one for a while
 _POLL_S = 0.02
 
 
@@ -20,17 +21,20 @@ class SecondStation:
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
         self._look_at = 0.0
-        self._suspect: int | None = None  # a foreign heartbeat seen once: a late write of our own may have left it
+        self._suspect: tuple[int, float] | None = None  # seen once, and when: a late write of our own may have left it
+        self._has_looked = False
 
     def refuse(self, controller: Controller) -> None:
         """Look before anything is written.
 
         Raises:
-            ControllerError: If somebody else counts a heartbeat up there.
+            SecondStationError: If somebody else counts a heartbeat up there.
         """
         first = controller.station_heartbeat()
         self._look_at, self._suspect = time.monotonic() + _LOOK_EVERY_S, None
-        if first is None or first == self._signals.heartbeat:
+        is_own = self._has_looked and first == self._signals.heartbeat
+        self._has_looked = True
+        if first is None or is_own:
             return
         until = time.monotonic() + LOST_AFTER_S
         while time.monotonic() < until:
@@ -43,21 +47,22 @@ class SecondStation:
         """Look now and then, between two parts.
 
         Raises:
-            ControllerError: If a foreign heartbeat stood there twice, and changed.
+            SecondStationError: If a foreign heartbeat stood there twice within two seconds, and changed.
         """
-        if time.monotonic() < self._look_at:
+        now = time.monotonic()
+        if now < self._look_at:
             return
+        self._look_at = now + _LOOK_EVERY_S
         found = controller.station_heartbeat()
         if found is None or found == self._signals.heartbeat:
-            self._look_at, self._suspect = time.monotonic() + _LOOK_EVERY_S, None
             return
-        if self._suspect is not None and found != self._suspect:
+        if self._suspect is not None and found != self._suspect[0] and now - self._suspect[1] < _SUSPECT_FOR_S:
             raise _another(controller)
-        self._suspect = found  # looked at again in the next turn
+        self._suspect = (found, now)
 
 
-def _another(controller: Controller) -> ControllerError:
-    return ControllerError(
+def _another(controller: Controller) -> SecondStationError:
+    return SecondStationError(
         f"{controller}: another station writes there (fault 9): its heartbeat changes; stop that station, or give this "
         "one a block of its own"
     )

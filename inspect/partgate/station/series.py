@@ -10,8 +10,12 @@ from partgate.controllers.block import Command
 from partgate.parts import Decision, Reason, Verdict
 
 _NOT_JUDGED = frozenset(
-    {Reason.NO_WHOLE_PICTURE, Reason.OVERRUN, Reason.TOO_LATE, Reason.ENGINE_FAILED, Reason.NOT_READY}
-)
+    {
+        Reason.PICTURE_NOT_USABLE, Reason.NO_WHOLE_PICTURE, Reason.OVERRUN, Reason.TOO_LATE, Reason.ENGINE_FAILED,
+    }
+)  # fmt: skip
+# Not ready is a stop that somebody wants, or has a fault of its own; locked is what this file does itself.
+_SAYS_NOTHING = (Reason.NOT_READY, Reason.LOCKED)
 _ASKS: dict[str, tuple[Command, str]] = {
     "reject_not_confirmed": (Command.REJECT_NOT_CONFIRMED, "the ejector did not confirm a reject"),
     "bin_full": (Command.BIN_FULL, "the reject bin is full"),
@@ -79,8 +83,8 @@ class Alarms:
         if decision.reason in _NOT_JUDGED:
             self.missed(1)
             return
-        if decision.reason is Reason.LOCKED:
-            return  # says nothing about the part
+        if decision.reason in _SAYS_NOTHING:
+            return
         self._misses = 0
         self._rejects = self._rejects + 1 if decision.verdict is Verdict.REJECT else 0
         self._look()

@@ -16,6 +16,7 @@ BEAT_S = 0.1
 LOST_AFTER_S = 0.3
 ENGINE_CHECK_S = 1.0  # an engine that judged no part for so long is tried on an empty picture
 _FULL_TURN = 65536
+_CHECK_SHARE = 20  # at most a twentieth of the time
 
 
 class Signals:
@@ -37,12 +38,14 @@ class Signals:
     ) -> None:
         self.is_busy = self.is_overrun = False
         self.is_heard = False  # the controller's heartbeat changes
+        self.is_shared = False  # another station writes there
         self._shelf, self._cameras, self._store, self._alarms = shelf, cameras, store, alarms
         self._shadow = shadow
         self._heartbeat = self._boot = self._wanted_recipe = 0
         self._beat_at = self._engine_ok_at = 0.0
         self._engine_failed = self._no_acknowledge = False
-        self._is_enabled = False
+        self._is_enabled = self._was_silent = False
+        self._next_view = 0
         self._heard: tuple[int, float] | None = None  # the controller's heartbeat and when it last changed
 
     @property
@@ -68,9 +71,11 @@ class Signals:
             self.acknowledged(True)
             self._shelf.forget_refusal()
         if self._heard is None or words.heartbeat != self._heard[0]:
-            self._heard, self.is_heard = (words.heartbeat, now), True
+            if self._was_silent:
+                logger.warning("%s: its heartbeat is back", who)
+            self._heard, self.is_heard, self._was_silent = (words.heartbeat, now), True, False
         elif self.is_heard and now - self._heard[1] > LOST_AFTER_S:
-            self.is_heard = False
+            self.is_heard, self._was_silent = False, True
             logger.error("%s: no heartbeat for %.1f s", who, LOST_AFTER_S)
 
     def engine_answered(self, *, failed: bool) -> None:
@@ -94,7 +99,7 @@ class Signals:
         now = time.monotonic()
         if now < self._beat_at:
             return False
-        if check_engine and now - self._engine_ok_at > ENGINE_CHECK_S:
+        if check_engine and now - self._engine_ok_at > self._check_engine_every_s:
             self._check_engine()
         self._heartbeat = (self._heartbeat + 1) % _FULL_TURN
         self._beat_at = now + BEAT_S
@@ -151,6 +156,7 @@ class Signals:
             (self._recipe_differs and not self._shelf.is_opening, Fault.RECIPE),
             (self._alarms.is_locked, Fault.SERIES),
             (bool(self._store.problem) and self._store.locks, Fault.RECORDS),
+            (self.is_shared, Fault.SECOND_STATION),
             (not self.is_heard, Fault.CONTROLLER_LOST),
             (bool(self._store.problem), Fault.RECORDS),
             (self._no_acknowledge, Fault.NO_ACKNOWLEDGE),
@@ -164,6 +170,8 @@ class Signals:
             return "the controller's heartbeat does not change"
         if self._boot == 0:
             return "PLC_BOOT is 0: the controller must count its starts from 1, or a restart goes unnoticed"
+        if self._shelf.is_opening:
+            return f"recipe {self._shelf.wanted} is being opened"
         if self._recipe_differs:
             return self._why_another_recipe()
         if self._store.problem and self._store.locks:
@@ -191,13 +199,17 @@ class Signals:
         number = self._wanted_recipe
         if refusal := self._shelf.why_refused(number):
             return refusal
-        if self._shelf.is_opening:
-            return f"recipe {number} is being opened"
         return f"the controller wants another recipe than {self._shelf.number} and does not ask for it (CMD bit 2)"
 
+    @property
+    def _check_engine_every_s(self) -> float:
+        """A part that comes during a check has to wait for it: so a slow engine is tried less often."""
+        return max(ENGINE_CHECK_S, _CHECK_SHARE * self._shelf.in_force.engine_p99_s)
+
     def _check_engine(self) -> None:
+        self._next_view += 1
         try:
-            self._shelf.in_force.check()
+            self._shelf.in_force.check(self._next_view)
             self._engine_failed = False
         except Exception:  # whatever an engine can throw is a fault, not the end of the line
             if not self._engine_failed:

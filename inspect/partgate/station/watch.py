@@ -193,9 +193,12 @@ class WatchedCamera(CameraThread):
                 if self._is_closing:
                     return
                 self._served, timeout_s = self._wanted if asked else self._served, self._timeout_s
+                if not asked and self._stuck_at is None:
+                    self._stuck_at = time.monotonic() + _STUCK_GRACE_S + _LOOK_EVERY_S
             try:
                 if not asked:  # an idle camera whose cable is pulled must not look ready
                     camera.check()
+                    self._came_back()
                 else:
                     self._answer(self._served, camera.grab(timeout_s))
             except CameraLostError as error:
@@ -205,9 +208,15 @@ class WatchedCamera(CameraThread):
             except CameraError as error:
                 self._answer(self._served, error)
 
+    def _came_back(self) -> None:
+        with self._changed:
+            if self._wanted == self._served:  # else a request came meanwhile, and counts from its own moment
+                self._stuck_at = None
+
     def _answer(self, number: int, answer: Frame | CameraError) -> None:
         with self._changed:
-            self._stuck_at = None
+            if number == self._wanted:
+                self._stuck_at = None
             self._answers.clear()  # an older answer was not fetched in time and belongs to a part that is gone
             if number == self._wanted:
                 self._answers[number] = answer

@@ -16,17 +16,14 @@ from partgate.imaging import MIN_SIDE_PX, crop_region, decode_picture
 from partgate.inference.bundle import Geometry
 from partgate.inference.engine import FEATURES, OnnxEngine
 from partgate.parts import Image
-from partgate.picture_check import measure_picture
+from partgate.picture_check import Measures, measure
 from partgate.training.map_store import MapStore
 from partgate.training.views import View
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many."""
 
-Measures = tuple[float, float, int, int]
-"""Brightness, contrast, height and width of the area that the picture check looks at."""
-
-_MEASURES = 4  # kept in front of the features
+_MEASURES = len(Measures._fields)  # kept in front of the features
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def read_part(picture: Picture, geometry: Geometry) -> tuple[list[Image], Measur
         )
     try:
         seen = [one for _, one in geometry.fit(image)]
-        return seen, measure_picture(crop_region(image, geometry.measured_region))
+        return seen, measure(crop_region(image, geometry.measured_region))
     except DataError as error:
         raise DataError(f"{picture.file}: {error}") from None
 
@@ -139,17 +136,18 @@ def _look_at(
             row = np.concatenate([np.asarray(measures, np.float32), *features])
             cached.keep(row)
             rows.append(row)
-    brightness, contrast, height, width = (float(value) for value in rows[0][:_MEASURES])
+    measures = Measures(*(float(value) for value in rows[0][:_MEASURES]))
     looks = len(geometry.look_names) or 1
     features_ = np.stack([row[_MEASURES:].reshape(looks, -1) for row in rows], 1)
-    return (brightness, contrast, int(height), int(width)), features_
+    return measures, features_
 
 
 class _Cached:
     """One row of the cache: a picture in one view; random views are not kept."""
 
     def __init__(self, picture: Picture, key: str, view: View) -> None:
-        name = hashlib.sha256(f"{key} {picture.sha256} {view.name}".encode()).hexdigest()
+        fields = ",".join(Measures._fields)  # a row of an older version holds fewer measures
+        name = hashlib.sha256(f"{key} {picture.sha256} {view.name} {fields}".encode()).hexdigest()
         self._path = cache_folder() / "features" / name[:2] / f"{name}.f32" if view.is_kept else None
         self.row: NDArray[np.float32] | None = None
         if self._path is not None and self._path.is_file():

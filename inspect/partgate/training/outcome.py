@@ -91,7 +91,11 @@ def first_recipe(
         lanes=default_lanes(folder.classes, folder.good_class, older.lanes if older else None),
         class_numbers=number_classes(folder.classes, folder.good_class, older.class_numbers if older else None),
         region=bundle.manifest.geometry.region,
-        picture=learn_limits(found.measures),
+        picture=learn_limits(
+            found.measures,
+            [picture.group for picture in found.pictures],
+            [folder.good_class in (None, picture.label) for picture in found.pictures],
+        ),
     )
 
 
