@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = ("accuracy", "cameras", "groups", "heat", "soak", "station")
+SCRIPTS = ("accuracy", "cameras", "groups", "heat", "picture_check", "presence", "soak", "station")
 
 
 @pytest.fixture

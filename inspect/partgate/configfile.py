@@ -102,6 +102,17 @@ def _beside_the_file(path: Path, info: Info) -> Path:
 RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path that is meant from the folder of the file it stands in."""
 
+
+def _plain_host(host: str) -> str:
+    if any(sign in host for sign in "/@") or host.split() != [host] or (host.count(":") == 1):  # two: IPv6
+        # Not repeated: a password may stand in it.
+        raise PydanticCustomError(SECRET, "must be a name or address alone; port, user and tls are keys of their own")
+    return host
+
+
+Host = Annotated[str, AfterValidator(_plain_host)]
+"""A name or address of the network, without scheme, port, user or blanks."""
+
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 

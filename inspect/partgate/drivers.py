@@ -83,11 +83,19 @@ DRIVERS: tuple[DriverEntry, ...] = (
         'pip install "partgate[digital]"',
     ),
     DriverEntry(
-        "controller", "opcua", "partgate.controllers.opcua", "OpcuaControllerConfig", ("asyncua",),
+        "controller",
+        "opcua",
+        "partgate.controllers.opcua",
+        "OpcuaControllerConfig",
+        ("asyncua",),
         'pip install "partgate[opcua]"',
     ),
     DriverEntry(
-        "controller", "opcua_server", "partgate.controllers.opcua_server", "OpcuaServerControllerConfig", ("asyncua",),
+        "controller",
+        "opcua_server",
+        "partgate.controllers.opcua_server",
+        "OpcuaServerControllerConfig",
+        ("asyncua",),
         'pip install "partgate[opcua]"',
     ),
     DriverEntry("controller", "modbus_server", "partgate.controllers.modbus_server", "ModbusServerControllerConfig"),
@@ -107,9 +115,7 @@ DRIVERS: tuple[DriverEntry, ...] = (
         ("pylogix",),
         'pip install "partgate[ethernetip]"',
     ),
-    DriverEntry(
-        "publisher", "mqtt", "partgate.publish.mqtt", "MqttConfig", ("paho",), "pip install 'partgate[mqtt]'"
-    ),
+    DriverEntry("publisher", "mqtt", "partgate.publish.mqtt", "MqttConfig", ("paho",), "pip install 'partgate[mqtt]'"),
     DriverEntry("publisher", "webhook", "partgate.publish.webhook", "WebhookConfig"),
 )
 

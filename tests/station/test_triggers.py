@@ -118,6 +118,7 @@ def test_parts_are_announced_only_once_the_station_is_ready():
     now = [0.0]
     controller = OwnTriggers(NoneControllerConfig(kind="none").open(), Timer(0.1, clock=lambda: now[0]), 500)
     with controller:
+        controller.write_state(StationWords(1, State.ONLINE, Fault.CAMERA, 1))
         now[0] = 5.0
         before = controller.read()
         controller.write_state(READY)

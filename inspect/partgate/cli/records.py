@@ -91,9 +91,11 @@ def _line(row: dict[str, Any]) -> str:
 
     score = "  -   " if row["defect_score"] is None else f"{row['defect_score']:.4f}"
     kind = "GAP" if row["gap"] else "MISSED" if row["missed"] else row["verdict"]
-    trigger = f"{row['boot']}/{row['sequence']}"
-    why = text(f"reason.{row['reason']}", "en") if row["reason"] and not row["gap"] else ""
-    where = row["detail"] if row["gap"] or row["reason"] in (Reason.MODEL, Reason.RECHECK_BAND) else ""
+    first = f"{row['first_sequence']}-" if row["first_sequence"] != row["sequence"] else ""
+    trigger = f"{row['boot']}/{first}{row['sequence']}"
+    why = text(f"reason.{row['reason']}", "en") if row["reason"] and not (row["gap"] or row["missed"]) else ""
+    tells = row["gap"] or row["missed"] or row["reason"] in (Reason.MODEL, Reason.RECHECK_BAND)
+    where = row["detail"] if tells else ""
     facts = f"{row['id']:>7} {row['at'][:23]} {trigger:>10} {kind:<8} lane {row['lane']} {score}"
     return " ".join(" ".join(filter(None, [facts, row["source"], why, where])).splitlines())  # one record, one line
 

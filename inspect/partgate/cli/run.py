@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def run(
     station: Annotated[Path, typer.Argument(help="Station file, like those in configs/stations/.")],
-    parts: Annotated[int | None, typer.Option(min=1, help="Stop after so many triggers; without, on Ctrl-C.")] = None,
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Stop after so many triggers, not counting those missed while disconnected; without, on Ctrl-C."
+        ),
+    ] = None,
     linger: Annotated[
         float,
         typer.Option(min=0, help="Seconds the heartbeat goes on after the last part, until it has passed its gate."),
@@ -43,7 +48,7 @@ def run(
         median, high = percentiles(summary.latencies_ms)
         print(f"trigger seen -> verdict written: median {median:.1f} ms, 99th percentile {high:.1f} ms")
     if summary.missed_before:
-        print(f"declared misses while the station was not connected: {summary.missed_before}")
+        print(f"besides these, missed while the station was off or not connected: {summary.missed_before}")
     sign = "=" if summary.adds_up else "!="
     print(f"triggers {summary.triggers} {sign} results {summary.results} + declared misses {summary.misses}")
     print(f"records: {result.records}")

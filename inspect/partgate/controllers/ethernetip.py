@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
+from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import (
     CONTROLLER_WORDS,
@@ -49,7 +50,7 @@ class EthernetIpControllerConfig(ControllerConfig):
     KIND: ClassVar[str] = "ethernetip"
 
     kind: Literal["ethernetip"]
-    host: str = Field(min_length=1, description="address of the PLC")
+    host: Host = Field(min_length=1, description="address of the PLC")
     port: int = Field(default=44818, ge=1, le=65535, description="TCP port")
     slot: int = Field(default=0, ge=0, le=31, description="slot of the CPU; 0 on CompactLogix")
     station_tag: str = Field(default="PG_STATION", description="array of 11 that the station writes")

@@ -11,10 +11,12 @@ Source:
     MODBUS Application Protocol Specification V1.1b3, function codes 3 and 16.
 """
 
+import logging
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import (
     CONTROLLER_OFFSET,
@@ -39,7 +41,7 @@ class ModbusControllerConfig(ControllerConfig):
     KIND: ClassVar[str] = "modbus"
 
     kind: Literal["modbus"]
-    host: str = Field(min_length=1, description="address of the PLC")
+    host: Host = Field(min_length=1, description="address of the PLC")
     port: int = Field(default=502, ge=1, le=65535, description="TCP port")
     first_register: int = Field(default=0, ge=0, le=65536 - _WHOLE_BLOCK, description="zero-based register of offset 0")
     device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit")
@@ -64,12 +66,15 @@ class ModbusController:
     def __enter__(self) -> Self:
         from pymodbus.client import ModbusTcpClient
 
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)  # what it tells comes back as an error
         client: Any = ModbusTcpClient(
             self.config.host, port=self.config.port, timeout=self.config.answer_within_s, retries=0
         )
         if not client.connect():
             client.close()
-            raise ControllerError(f"{self}: no connection; is the PLC on and its Modbus server enabled?")
+            raise ControllerError(
+                f"{self}: no connection; does the address fit, is the PLC on and its Modbus server enabled?"
+            )
         self._client = client
         return self
 

@@ -27,6 +27,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import (
     STATE_OFFSET,
@@ -53,7 +54,7 @@ class ModbusServerControllerConfig(ControllerConfig):
     KIND: ClassVar[str] = "modbus_server"
 
     kind: Literal["modbus_server"]
-    host: str = Field(
+    host: Host = Field(
         default="127.0.0.1", min_length=1, description="own address to listen on; unless set this PC alone can connect"
     )
     only_from: IPv4Address | None = Field(
@@ -162,8 +163,7 @@ class ModbusServerController:
         if self._registers.was_taken_over:
             self.__exit__()
             raise ControllerError(
-                f"{self}: another client began to write beside a silent one; both are let go, and the "
-                "words begin anew"
+                f"{self}: another client began to write beside a silent one; both are let go, and the words begin anew"
             )
         return self._registers
 

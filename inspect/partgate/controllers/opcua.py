@@ -15,14 +15,16 @@ Source:
     OPC 10000-4, 5.10.2 Read and 5.10.4 Write (items in the order of the request, a status for each).
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from partgate.configfile import RelativePath
+from partgate.configfile import SECRET, RelativePath
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import ControllerWords, StationWords, decode_controller_block, encode_station_block
 from partgate.controllers.opcua_link import (
@@ -52,13 +54,23 @@ _CLOSE_WITHIN_S = 0.5
 _SHOWN = 5  # problems in one message
 
 
+def _plain_url(url: str) -> str:
+    if "@" in url:  # not repeated: a password may stand in it
+        raise PydanticCustomError(
+            SECRET, "must be opc.tcp://ADDRESS:PORT alone; user and password are keys of their own"
+        )
+    if re.fullmatch(r"opc\.tcp://[^\s/]+(/\S*)?", url) is None:
+        raise ValueError(f"must be opc.tcp://ADDRESS:PORT, got {url!r}")
+    return url
+
+
 class OpcuaControllerConfig(ControllerConfig):
     """Where the PLC's variables are, and how the station proves who it is."""
 
     KIND: ClassVar[str] = "opcua"
 
     kind: Literal["opcua"]
-    url: str = Field(pattern=r"^opc\.tcp://[^\s/@]+(/[^\s@]*)?$", description="of the server: opc.tcp://ADDRESS:4840")
+    url: Annotated[str, AfterValidator(_plain_url)] = Field(description="of the server: opc.tcp://ADDRESS:4840")
     nodes: Literal["words", "arrays"] = Field(default="words", description="one variable a word, or three arrays")
     node: str = Field(
         default="ns=2;s=Partgate.{word}",

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from partgate.configfile import RelativePath
+from partgate.configfile import Host, RelativePath
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import ControllerWords, StationWords
 from partgate.controllers.opcua_link import BackOff, LoopThread, import_asyncua
@@ -44,7 +44,7 @@ class OpcuaServerControllerConfig(ControllerConfig):
     KIND: ClassVar[str] = "opcua_server"
 
     kind: Literal["opcua_server"]
-    host: str = Field(default="127.0.0.1", min_length=1, description="own address to listen on; this PC alone if unset")
+    host: Host = Field(default="127.0.0.1", min_length=1, description="own address; this PC alone if unset")
     port: int = Field(default=4840, ge=1, le=65535, description="TCP port")
     triggers: Literal["words", "methods"] = Field(description="words: TRIG_SEQ is written; methods: StartSingleJob")
     window_ms: int = Field(default=200, ge=1, le=65535, description="methods: time allowed from trigger to result")

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import (
     CONTROLLER_OFFSET,
@@ -46,7 +47,7 @@ class S7ControllerConfig(ControllerConfig):
     KIND: ClassVar[str] = "s7"
 
     kind: Literal["s7"]
-    host: str = Field(min_length=1, description="address of the PLC")
+    host: Host = Field(min_length=1, description="address of the PLC")
     port: int = Field(default=102, ge=1, le=65535, description="TCP port")
     rack: int = Field(default=0, ge=0, le=7, description="rack of the CPU")
     slot: int = Field(default=1, ge=0, le=31, description="slot of the CPU: 1 on S7-1200 and 1500, 2 on S7-300")

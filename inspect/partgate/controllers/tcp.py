@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords, StationWords, encode_station_block
 from partgate.errors import ControllerError, ControllerPausedError
@@ -50,7 +51,7 @@ class TcpControllerConfig(ControllerConfig):
 
     kind: Literal["tcp"]
     role: Literal["client", "server"] = Field(description="client: the station connects; server: the robot connects")
-    host: str = Field(
+    host: Literal[""] | Host = Field(
         default="",
         description="client: address of the robot; server: own address to listen on, if unset 127.0.0.1, this PC alone",
     )

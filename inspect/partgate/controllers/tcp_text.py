@@ -24,6 +24,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from partgate.configfile import Host
 from partgate.controllers.reduced import Inputs, ReducedConfig
 from partgate.controllers.reduced_controller import ReducedController
 from partgate.parts import Verdict
@@ -41,7 +42,7 @@ class TcpTextControllerConfig(ReducedConfig):
 
     kind: Literal["tcp_text"]
     role: Literal["client", "server"] = Field(description="client: the station connects; server: the device connects")
-    host: str = Field(
+    host: Literal[""] | Host = Field(
         default="",
         description="client: address of the device; server: own address to listen on, by default 127.0.0.1 (this PC)",
     )

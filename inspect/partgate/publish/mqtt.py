@@ -17,9 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from partgate.configfile import SECRET
+from partgate.configfile import Host
 from partgate.errors import PublishError
 from partgate.publish.base import PublisherConfig
 from partgate.publish.messages import Message, encode_offline
@@ -43,12 +42,6 @@ def _plain_topic(topic: str) -> str:
     return topic
 
 
-def _plain_host(host: str) -> str:
-    if "/" in host or "@" in host:  # not repeated: a password may stand in it
-        raise PydanticCustomError(SECRET, "must be a name or address alone; port, user and tls are keys of their own")
-    return host
-
-
 class MqttConfig(PublisherConfig):
     """Which broker, and who the station is there."""
 
@@ -56,7 +49,7 @@ class MqttConfig(PublisherConfig):
     SOUND_AFTER_S: ClassVar[float] = 30  # two stations with one client id throw each other out, again and again
 
     kind: Literal["mqtt"]
-    host: Annotated[str, AfterValidator(_plain_host)] = Field(min_length=1, description="name or address of the broker")
+    host: Host = Field(min_length=1, description="name or address of the broker")
     port: int | None = Field(default=None, ge=1, le=65535, description="TCP port; if unset 8883 with tls, 1883 without")
     topic: Annotated[str, AfterValidator(_plain_topic)] = Field(
         min_length=1, max_length=200, description="results go to TOPIC/result, the state to TOPIC/status"

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SerializeAsAny, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializeAsAny,
+    ValidationInfo,
+    model_validator,
+)
 
 from partgate.cameras.base import CameraConfig
 from partgate.configfile import RelativePath, Settings
@@ -52,10 +60,18 @@ RecipeFiles = Annotated[Mapping[str, RelativePath], BeforeValidator(_one_for_all
 """A recipe file or run folder for all cameras, or one per camera by its name."""
 
 
+def _one_line(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("must be one line of printing characters")
+    return name
+
+
 class StationConfig(Settings):
     """One place with cameras, light, computer and sort signal."""
 
-    name: str = Field(min_length=1, max_length=80, description="how records call it")
+    name: Annotated[str, AfterValidator(_one_line)] = Field(
+        min_length=1, max_length=80, description="how records call it"
+    )
     recipe: RecipeFiles | None = Field(
         default=None, description="recipe file or run folder, from this file's folder; with several cameras one each"
     )
