@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def viky() -> Path:
-    library = find_spec("genicam")  # not imported: it and pypylon bring libraries of the same names into the process
+    library = find_spec("genicam")  # not imported: its library stays out of this process
     assert library is not None
     assert library.origin is not None
     return Path(library.origin).with_name("viky.cti")

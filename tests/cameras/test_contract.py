@@ -1,6 +1,5 @@
 """Every camera driver must pass these; a new driver adds one entry to ``SOURCES``."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,10 +12,9 @@ import numpy as np
 import pytest
 
 from partgate.cameras.base import CameraConfig
-from partgate.cameras.basler import BaslerCameraConfig
 from partgate.cameras.folder import FolderCameraConfig
 from partgate.cameras.genicam import GenicamCameraConfig
-from partgate.cameras.settings import CameraTriggerSettings, RegionSettings
+from partgate.cameras.settings import CameraTriggerSettings
 from partgate.cameras.stream import StreamCameraConfig
 from partgate.cameras.usb import UsbCameraConfig
 from partgate.drivers import driver_kinds
@@ -60,27 +58,9 @@ def make_stream(folder: Path) -> CameraConfig:
     return StreamCameraConfig(kind="stream", name="top", url=url, latency_ms=1)
 
 
-def make_basler(folder: Path) -> CameraConfig:
-    """The library's emulated camera plays our pictures, one for each software trigger."""
-    rng = np.random.default_rng(0)
-    for number in range(10):
-        noise = rng.integers(-8, 9, (48, 64, 3))
-        pixels = np.clip(np.array(RED[::-1]) + noise, 0, 255).astype(np.uint8)
-        cv2.imwrite(str(folder / f"{number:02d}.png"), pixels)
-    os.environ.setdefault("PYLON_CAMEMU", "2")  # read when the library is loaded
-    return BaslerCameraConfig(
-        kind="basler",
-        name="top",
-        serial="0815-0001",
-        region=RegionSettings(width_px=64, height_px=48),
-        pixel_format="RGB8Packed",
-        nodes={"ImageFilename": str(folder), "ImageFileMode": "On", "TestImageSelector": "Off"},
-    )
-
-
 def make_genicam(folder: Path) -> CameraConfig:
     """The producer inside the genicam package; its pictures are its own."""
-    library = find_spec("genicam")  # not imported: it and pypylon bring libraries of the same names into the process
+    library = find_spec("genicam")  # not imported: its library stays out of this process
     assert library is not None
     assert library.origin is not None
     return GenicamCameraConfig(
@@ -104,7 +84,6 @@ def make_gige(folder: Path) -> CameraConfig:
 
 STARTED: list["subprocess.Popen[str] | GigeCameraProcess"] = []  # counterparts of the test that runs
 SOURCES: dict[str, Callable[[Path], CameraConfig]] = {
-    "basler": make_basler,
     "folder": make_folder,
     "genicam": make_genicam,
     "gige": make_gige,
@@ -113,7 +92,7 @@ SOURCES: dict[str, Callable[[Path], CameraConfig]] = {
 }
 
 
-ENDLESS = {"basler", "genicam"}  # counterparts that never run out of pictures
+ENDLESS = {"genicam"}  # counterparts that never run out of pictures
 OWN_PICTURES = {"genicam": (400, 400, 3)}  # counterparts that cannot show ours, and the shape of theirs
 
 

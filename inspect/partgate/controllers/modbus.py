@@ -73,7 +73,7 @@ class ModbusController:
         if not client.connect():
             client.close()
             raise ControllerError(
-                f"{self}: no connection; does the address fit, is the PLC on and its Modbus server enabled?"
+                f"{self}: no connection; is the PLC on, its address right and its Modbus server enabled?"
             )
         self._client = client
         return self
