@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from partgate.drivers import DRIVERS
+from partgate.drivers import DRIVERS, driver_kinds
 from partgate.records.store import read_records
 
 COMMAND = (sys.executable, "-m", "partgate")
@@ -126,7 +126,7 @@ def test_station_file_says_every_problem_at_once(tmp_path: Path):
     done = partgate("run", path)
 
     assert done.returncode == 1
-    assert "camera: unknown kind 'webcam'; known kinds: folder, usb" in done.stderr
+    assert f"camera: unknown kind 'webcam'; known kinds: {', '.join(driver_kinds('camera'))}" in done.stderr
     assert "controller.hots is not a known key; did you mean 'host'?" in done.stderr
     assert "controller.host: is missing" in done.stderr
     assert "controller.port: input should be less than or equal to 65535, got 99999" in done.stderr
@@ -187,7 +187,7 @@ def test_station_without_its_camera_does_not_start(trained: tuple[Path, Path], t
     done = partgate("run", path, "--parts", 1)
 
     assert done.returncode == 1
-    assert "camera 'top' (usb /nonexistent/video7): cannot be opened; is it plugged in" in done.stderr
+    assert "camera 'top' (usb /nonexistent/video7): there is no such path; is it plugged in?" in done.stderr
 
 
 def test_station_waits_for_a_plc_that_is_switched_on_later_and_ctrl_c_ends_it(

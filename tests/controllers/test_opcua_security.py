@@ -263,8 +263,8 @@ def test_files_that_prove_nothing_end_the_start(
     ("settings", "told"),
     [
         ({}, "security"),
-        ({"security": "none", "url": "http://plc"}, "String should match pattern"),
-        ({"security": "none", "url": "opc.tcp://qc:secret@plc:4840"}, "String should match pattern"),
+        ({"security": "none", "url": "http://plc"}, "must be opc.tcp://ADDRESS:PORT, got 'http://plc'"),
+        ({"security": "none", "url": "opc.tcp://qc:secret@plc:4840"}, "must be opc.tcp://ADDRESS:PORT"),
         ({"security": "none", "node": "ns=2;s=Partgate"}, r"holds \{word\} once"),
         ({"security": "none", "user": "qc", "password": {"env": "X"}}, "would send a password readable by anyone"),
         ({"security": "sign_and_encrypt"}, "needs certificate, key, server_certificate"),

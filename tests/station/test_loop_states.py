@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from partgate.controllers.block import Command, State
-from partgate.errors import ControllerError, ControllerPausedError
+from partgate.errors import ControllerError, ControllerPausedError, RecordError
 from partgate.parts import Fault, Reason, Record, StationState, StationStatus, Verdict
 from partgate.station.account import StationFacts
 from partgate.station.loop import Station
@@ -327,3 +327,30 @@ def test_two_fresh_stations_on_zeroed_words_find_each_other(tmp_path: Path):
 
     assert bench.controller.states == []
     assert "another station writes there" in (bench.statuses[0].problem or "")
+
+
+def test_station_that_starts_while_the_database_is_locked_waits_for_it(tmp_path: Path):
+    bench = TwoRecipes(tmp_path, IDLE, IDLE, PART, DONE)
+    errors = [RecordError("records.sqlite: cannot be read: database is locked")] * 2
+
+    def last_trigger(station: str) -> tuple[int, int]:
+        if errors:
+            raise errors.pop()
+        return 1, 4
+
+    bench.store.last_trigger = last_trigger  # type: ignore[method-assign]
+    bench.run()
+
+    assert bench.outcomes == [(5, 5, False, "GOOD", Reason.MODEL)]
+
+
+def test_station_that_is_stopped_while_it_waits_for_the_database_ends(tmp_path: Path):
+    bench = TwoRecipes(tmp_path, IDLE)
+    bench.controller.stop.set()
+
+    def last_trigger(station: str) -> tuple[int, int]:
+        raise RecordError("records.sqlite: cannot be read: database is locked")
+
+    bench.store.last_trigger = last_trigger  # type: ignore[method-assign]
+    with pytest.raises(RecordError, match="database is locked"):
+        bench.run()

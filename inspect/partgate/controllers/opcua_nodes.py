@@ -30,7 +30,6 @@ from partgate.controllers.opcua_link import (
     take_words,
 )
 from partgate.controllers.opcua_security import Identity
-from partgate.errors import ControllerError
 from partgate.parts import Result, StationState
 
 NAMESPACE = "urn:partgate"
@@ -139,11 +138,10 @@ class OpcuaNodes:
         """Return the controller's words now."""
         if self._config.triggers == "methods":
             return await self._count()
-        if self._gate.was_replaced:
-            raise ControllerError(
-                "another client has become the controller while the one before was silent; both are let go, and the "
-                "words begin anew"
-            )
+        if self._gate.was_replaced:  # what stands there is of two clients: the new one says where it stands
+            self._gate.was_replaced = False
+            for name in CONTROLLER_WORDS:
+                await self._set(name, ua.Variant(0, _types.UInt16))
         words = take_words({name: self._value(name) for name in (*CONTROLLER_WORDS, *TEXTS)})
         if words.trigger_sequence != self._trigger_seen:
             self._trigger_seen, self._not_before = words.trigger_sequence, self._gate.heard_before

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from partgate.controllers.base import Controller
 from partgate.controllers.block import LAST_SEQUENCE, Command, ControllerWords, sequences_between
-from partgate.errors import ControllerError, ControllerPausedError, SecondStationError
+from partgate.errors import ControllerError, ControllerPausedError, RecordError, SecondStationError
 from partgate.parts import Reason, Result, StationStatus, Trigger
 from partgate.records.audit import AuditEvent
 from partgate.station.account import GivesPictures, IsAlive, KeepsRecords, StationFacts, Summary
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _TWO_SCANS_S = 0.02  # of the controller
 _DEFAULT_WINDOW_MS = 200
+_RECORDS_WITHIN_S = 30.0  # at the start; the database's own time-out of some seconds is in it several times
 
 
 class Station:
@@ -69,7 +70,7 @@ class Station:
             linger_s: How long the heartbeat goes on after the last part: without it the controller rejects the parts
                 that are still on their way to the gate.
         """
-        self._last = self._store.last_trigger(self._facts.name)
+        self._last = self._ask_records(stop)
         if self._alive:
             self._alive.ready()
         try:
@@ -91,6 +92,17 @@ class Station:
             self._close_controller()
             self._tell_status(online=False)
         return self.summary
+
+    def _ask_records(self, stop: threading.Event) -> tuple[int, int] | None:
+        """Return boot and sequence of the newest record; one who holds the database for a while is waited for."""
+        until = time.monotonic() + _RECORDS_WITHIN_S
+        while True:
+            try:
+                return self._store.last_trigger(self._facts.name)
+            except RecordError as error:
+                if time.monotonic() > until or stop.wait(BEAT_S):
+                    raise
+                logger.warning("%s; it is tried again", error)
 
     def _connect(self) -> None:
         """Open the controller, read where it stands, throw away what an earlier connection left, then go online."""
