@@ -2,10 +2,10 @@
 
 Measured: limits are learned on four fifths of each set, as training learns them (all classes; groups as given), and
 judged once on the held-out fifth, whose groups are others: false alarms there, and hits on copies of its pictures
-spoiled by code (``spoiled.py``). Drift: what is usual is learned from the good pictures of the four fifths. An unchanged stream draws
-from the same pictures with replacement, each draw independent; "other groups" draws from the held-out ones, "in runs"
-draws runs of 20 from one group of the learned ones. The monitor starts again after each warning. A changed stream draws
-from spoiled copies of held-out good pictures.
+spoiled by code (``spoiled.py``). Drift: what is usual is learned from the good pictures of the four fifths. An
+unchanged stream draws from the same pictures with replacement, each draw independent; "other groups" draws from the
+held-out ones, "in runs" draws runs of 20 from one group of the learned ones. The monitor starts again after each
+warning. A changed stream draws from spoiled copies of held-out good pictures.
 
 Bounds are exact, one-sided, 95 %. Pictures of one group are not independent: they are narrower than the truth.
 """
