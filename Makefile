@@ -16,8 +16,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## learn, report, sort 200 solar cells through a simulated PLC
 	$(BIN)/python tools/demo.py --port $(PORT) --parts $(PARTS)
 
-test: $(READY)  ## the whole suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(READY)  ## the whole suite; three at once on two cores: many tests wait for another process
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(READY)  ## lint, format, strict types, import contracts
 	$(BIN)/ruff check .
