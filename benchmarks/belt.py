@@ -69,11 +69,8 @@ def pictures(parts: Sequence[tuple[Image, NDArray[np.uint8]]], belt: Belt) -> It
     weave = rng.normal(0, 2, (height, width, 1)).astype(np.float32)
     # Drawn once: it takes most of the time.
     grain = [rng.normal(0, belt.noise, (height, width, 3)).astype(np.float32) for _ in range(8)]
-    starts, position = [], 0.0
-    for (picture, _), gap in zip(parts, belt.gaps_px, strict=True):
-        position += gap + picture.shape[1]
-        starts.append(position)  # its rear edge lies so far behind the edge of the view where parts come in
-    moves = int((position + width) / abs(belt.step_px)) + 3
+    starts = _starts(parts, belt)
+    moves = int((starts[-1] + width) / abs(belt.step_px)) + 3
     first_at = starts[0] + width / 2 - parts[0][0].shape[1] / 2
     travelled, stops = 0.0, belt.still_pictures
     for number in range(belt.empty_pictures + moves + stops):
@@ -88,6 +85,25 @@ def pictures(parts: Sequence[tuple[Image, NDArray[np.uint8]]], belt: Belt) -> It
         light = shade * np.float32(1 + belt.flicker * np.sin(2.1 * number) * rng.uniform(0.8, 1))
         scene = scene * light + np.roll(grain[number % 8], int(rng.integers(width)), axis=1)
         yield np.clip(scene, 0, 255).astype(np.uint8)
+
+
+def _starts(parts: Sequence[tuple[Image, NDArray[np.uint8]]], belt: Belt) -> list[float]:
+    """Return how far the rear edge of each part lies behind the edge of the view where parts come in, in pixels."""
+    starts, position = [], 0.0
+    for (picture, _), gap in zip(parts, belt.gaps_px, strict=True):
+        position += gap + picture.shape[1]
+        starts.append(position)
+    return starts
+
+
+def middle_part(parts: Sequence[tuple[Image, NDArray[np.uint8]]], belt: Belt, number: int) -> int:
+    """Return which part lies nearest to the middle in a picture of :func:`pictures`; the belt must not have stopped."""
+    travelled = max(0, number - belt.empty_pictures + 1) * abs(belt.step_px)
+    centres = [
+        travelled - start + picture.shape[1] / 2
+        for (picture, _), start in zip(parts, _starts(parts, belt), strict=True)
+    ]
+    return min(range(len(centres)), key=lambda place: abs(centres[place] - VIEW[1] / 2))
 
 
 def _lay(scene: NDArray[np.float32], picture: Image, mask: NDArray[np.uint8], left: int) -> None:

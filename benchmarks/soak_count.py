@@ -120,11 +120,12 @@ def _unseen_before_restarts(
 def _count_lanes(seen: Evidence, cover: dict[Key, list[dict[str, Any]]]) -> dict[str, Any]:
     longest = WINDOW_MS // SCAN_MS + 1
     failed = {key for kind, _, _, key in seen.faults if kind in ("engine-exception", "nan-score")}
+    told = {(block[2], block[1]): block[1:5] for block in seen.blocks}
     lanes: Counter[int] = Counter()
     figures = Counter(
         dict.fromkeys(
             ("good_lane_without_own_good", "good_lane_not_good", "good_of_failed_engine", "records_differ",
-             "judged_but_declared_after_kill"), 0,
+             "judged_but_declared_after_kill", "closed_for_another_part"), 0,
         )
     )  # fmt: skip
     for _, _number, boot, sequence, lane, truth, taken in seen.parts:
@@ -136,6 +137,9 @@ def _count_lanes(seen: Evidence, cover: dict[Key, list[dict[str, Any]]]) -> dict
         figures["good_of_failed_engine"] += lane > 0 and key in failed
         if taken is None or key not in seen.triggers or len(cover.get(key, ())) != 1:
             continue  # what is not on record once is counted as lost or doubled
+        if tuple(taken[:2]) != (sequence, boot):  # two parts fitted the age, as after a restart under a covered sensor
+            figures["closed_for_another_part"] += lane == 0
+            taken = told.get(key, taken)
         row = cover[key][0]
         if row["missed"]:
             is_declared = row["gap"] is not None or any(abs(kill - seen.triggers[key][0]) < 15 for kill in seen.kills)

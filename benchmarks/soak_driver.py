@@ -149,6 +149,7 @@ class Driver:
     def __init__(self, folder: Path, station: Station, disk: Disk, log: Log) -> None:
         self._folder, self._station, self._disk, self._log = folder, station, disk, log
         self.is_holding_records = False
+        self._begun = 0.0
         self.error: Exception | None = None
 
     def make(self, kind: str) -> None:
@@ -159,18 +160,19 @@ class Driver:
             self.error = error
 
     def _make(self, kind: str) -> None:
-        begun = time.monotonic()
+        self._begun = time.monotonic()
         how: dict[str, Callable[[], None]] = {
             "kill": self._station.kill, "disk-full": self._fill, "database-locked": self._lock,
             "camera-lost": self._take_camera, "locked-and-killed": self._lock_and_kill,
         }  # fmt: skip
         how[kind]()
-        self._log.tell("fault", kind, time.monotonic(), at=begun)
+        self._log.tell("fault", kind, time.monotonic(), at=self._begun)
         self.is_holding_records = False
 
     def _fill(self) -> None:
         self.is_holding_records = True
         with self._disk.full(self._station.pid):
+            self._begun = time.monotonic()  # filling takes seconds where other work goes on
             time.sleep(FAULT_S["disk-full"])
 
     def _lock(self, while_locked: Callable[[], None] = lambda: None, for_s: float = FAULT_S["database-locked"]) -> None:

@@ -10,8 +10,8 @@ from soak_count import SAFETY
 MEMORY_WITHIN_PERCENT = 5.0
 _COUNTED = (
     "parts", "parts_left", "triggers", "results", "declared_misses", "declared_gaps", "unseen_before_restart",
-    "judged_but_declared_after_kill", "hangs_while_controller_starved", "blocks", "lives", "pictures_verified",
-    "minutes",
+    "judged_but_declared_after_kill", "closed_for_another_part", "hangs_while_controller_starved", "blocks", "lives",
+    "pictures_verified", "minutes",
 )  # fmt: skip
 _MEMORY_PARTS = 30_000  # a shorter life says nothing about memory
 

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = ("accuracy", "cameras", "groups", "heat", "picture_check", "presence", "soak", "station")
+SCRIPTS = (
+    "accuracy", "cameras", "cameras_loss", "cameras_rates", "groups", "heat", "picture_check", "presence", "soak",
+    "station",
+)  # fmt: skip
 
 
 @pytest.fixture

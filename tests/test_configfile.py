@@ -77,7 +77,7 @@ def test_value_that_happens_to_stand_in_the_sentence_is_told_all_the_same() -> N
 
 
 def test_key_without_a_value_says_that_nothing_was_given() -> None:
-    assert problems_of({"name": None}) == ("lamp.yaml: name: input should be a valid string, got nothing",)
+    assert problems_of({"name": None}) == ("lamp.yaml: name: must be text, got nothing",)
 
 
 @pytest.mark.parametrize("key", ["brightness", "pulses"])
@@ -103,7 +103,16 @@ def test_numbers_are_finite(number: float) -> None:
 def test_key_that_is_no_text_is_named() -> None:
     (problem,) = problems_of({"name": "ring", yaml.safe_load("on"): 1})
 
-    assert problem.endswith("keys should be strings, got True")
+    assert problem == "lamp.yaml: True is not a known key: a key is a word, not a number, a date, yes or no"
+
+
+@pytest.mark.parametrize("when", ["2026-11-24", "2026-11-24 10:00:00"])
+def test_date_where_text_must_stand_says_how_to_write_it(tmp_path: Path, when: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        load_config(written(tmp_path, f"name: {when}\n"), Lamp)
+
+    (problem,) = told.value.problems
+    assert problem.endswith(f"name: must be text, got the date {when}; put text in quotation marks")
 
 
 def test_nested_driver_settings_keep_their_path_and_suggest_their_own_keys() -> None:
@@ -165,12 +174,12 @@ def test_syntax_error_names_the_line(tmp_path: Path, text: str, line: int) -> No
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name: 2026-13-45\n", "is not YAML: month must be in 1..12"),
+        ("name: 2026-13-45\n", "line 1 is not YAML: 2026-13-45 is no date; put it in quotation marks where it is text"),
         ("brightness: !!int bright\n", "is not YAML: invalid literal"),
         ("name: !!python/object:os.system {}\n", "line 1 is not YAML: could not determine a constructor"),
         ("name: *lamp\n", "line 1 is not YAML: found undefined alias"),
         ("[" * 5000, "is not YAML: maximum recursion depth"),
-        (b"name: \x00\n", "is not YAML"),
+        (b"\nname: \x00\n", "line 2 holds the character U\\+0000, which no YAML file may hold"),
     ],
     ids=["no-such-date", "no-number", "python-object", "no-such-anchor", "endless-nesting", "zero-byte"],
 )
@@ -202,9 +211,11 @@ def test_file_without_keys_says_what_it_holds(tmp_path: Path, text: str, found: 
 
 
 def test_file_that_is_no_utf_8_says_so(tmp_path: Path) -> None:
-    path = written(tmp_path, "name: Prüfplatz\n".encode("cp1252"))
+    path = written(tmp_path, "# lamp\nname: Prüfplatz\n".encode("cp1252"))
 
-    with pytest.raises(ConfigError, match=r"lamp\.yaml: cannot be read as UTF-8 text: .*position 8"):
+    with pytest.raises(
+        ConfigError, match=r"lamp\.yaml: line 2 holds byte FC, which is no UTF-8; save the file as UTF-8$"
+    ):
         load_config(path, Lamp)
 
 
@@ -214,7 +225,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"is a folder, must be a YAML file; name the file in it$"):
         load_config(tmp_path, Lamp)
 
 

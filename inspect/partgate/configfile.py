@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args
@@ -29,6 +30,7 @@ SECRET = "secret"
 # Where pydantic names Python classes.
 _PLAIN_WORDS = {
     "path_type": "must be a path",
+    "string_type": "must be text",
     "model_type": "must hold keys and values",
     "tuple_type": "must be a list (lines that begin with -)",
 }
@@ -94,13 +96,22 @@ def _line(model: type[BaseModel], problem: Mapping[str, Any]) -> InitErrorDetail
     )
 
 
-def _beside_the_file(path: Path, info: Info) -> Path:
+def beside_the_file(path: Path, info: Info) -> Path:
+    """Return a path as it is meant from the folder of the file it stands in; ``~`` is the home folder.
+
+    Raises:
+        ValueError: If that home folder is nobody's.
+    """
     folder = (info.context or {}).get("folder")
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path.parts[0]} is no user of this PC; write the whole path") from None
     return path if folder is None or path.is_absolute() else Path(folder) / path
 
 
-RelativePath = Annotated[Path, AfterValidator(_beside_the_file)]
-"""A path that is meant from the folder of the file it stands in."""
+RelativePath = Annotated[Path, AfterValidator(beside_the_file)]
+"""A path that is meant from the folder of the file it stands in; ``~`` is the home folder."""
 
 
 def _plain_host(host: str) -> str:
@@ -117,7 +128,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML would take the last one and say nothing."""
+    """Refuses a key that stands twice (YAML would take the last one and say nothing), and names the line of a date."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -127,6 +138,16 @@ class _EachKeyOnce(yaml.SafeLoader):
                     raise yaml.MarkedYAMLError(problem=f"key '{key.value}' stands twice", problem_mark=key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_date(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            problem = f"{node.value} is no date; put it in quotation marks where it is text"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
+
+_EachKeyOnce.add_constructor("tag:yaml.org,2002:timestamp", _EachKeyOnce.construct_date)
 
 
 def read_yaml(path: Path) -> Any:
@@ -143,18 +164,26 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file"]) from None
+    except IsADirectoryError:
+        raise ConfigError([f"{path}: is a folder, must be a YAML file; name the file in it"]) from None
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
 
 
 def _parse(content: bytes, path: Path) -> Any:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: cannot be read as UTF-8 text: {error}"]) from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            [f"{path}: line {line} holds byte {content[error.start]:02X}, which is no UTF-8; save the file as UTF-8"]
+        ) from error
     try:
         return yaml.load(text, _EachKeyOnce)  # a safe loader, with one rule more
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2020-13-45
+    except yaml.reader.ReaderError as error:
+        line, sign = text.count("\n", 0, error.position) + 1, f"U+{ord(text[error.position]):04X}"
+        raise ConfigError([f"{path}: line {line} holds the character {sign}, which no YAML file may hold"]) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise ConfigError([f"{path}:{where} is not YAML: {getattr(error, 'problem', None) or error}"]) from error
@@ -216,9 +245,14 @@ def _sentence(source: str, problem: Mapping[str, Any]) -> str:
         return f"{where} {problem['msg']}"
     if problem["type"] == "missing":
         return f"{where}: is missing"
+    if problem["type"] == "invalid_key":
+        key = ".".join(map(str, (*problem["loc"][:-1], problem["input"])))
+        return f"{source}: {key} is not a known key: a key is a word, not a number, a date, yes or no"
     message = _PLAIN_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]
     value = problem["input"]
+    if isinstance(value, date):  # or a date with a time
+        return f"{where}: {message}, got the date {value}; put text in quotation marks"
     if isinstance(value, dict) or ", got " in message or problem["type"] == SECRET:
         return f"{where}: {message}"
     return f"{where}: {message}, got {'nothing' if value is None else repr(value)}"

@@ -44,6 +44,14 @@ DRIVERS: tuple[DriverEntry, ...] = (
         'pip install "partgate[genicam]"',
     ),
     DriverEntry(
+        "camera",
+        "basler",
+        "partgate.cameras.basler",
+        "BaslerCameraConfig",
+        ("pypylon",),
+        'pip install "partgate[basler]"',
+    ),
+    DriverEntry(
         "camera", "gige", "partgate.cameras.gige", "GigeCameraConfig", ("viva_genicam",), 'pip install "partgate[gige]"'
     ),
     DriverEntry("controller", "none", "partgate.controllers.none", "NoneControllerConfig"),

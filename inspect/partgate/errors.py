@@ -7,6 +7,7 @@
     ├── BundleError               a model file is damaged, too new, or not the one a recipe asks for
     ├── EngineError               the model did not run on this picture
     ├── CameraError               no picture in time, or one that is not whole
+    │   ├── DamagedPictureError   a picture came, but it is not whole or cannot be trusted
     │   └── CameraLostError       the device is gone and must be opened again
     │       └── CameraEndedError  the source has come to its end; opening it again would repeat it
     ├── ControllerError           no PLC, no answer, an answer that refuses
@@ -55,6 +56,10 @@ class EngineError(PartgateError):
 
 class CameraError(PartgateError):
     """No picture in time, or one that is not whole; the next one may be."""
+
+
+class DamagedPictureError(CameraError):
+    """A picture came, but it is not whole or cannot be trusted: the camera itself sends."""
 
 
 class CameraLostError(CameraError):

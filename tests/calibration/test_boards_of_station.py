@@ -59,12 +59,62 @@ def test_only_new_poses_are_kept_and_the_end_of_the_source_is_the_end(tmp_path: 
     assert [path.name for path in taken] == ["board-01.png", "board-02.png"]
 
 
-def test_enough_poses_or_a_stop_end_it(tmp_path: Path, boards: Path):
-    stopped = threading.Event()
-    stopped.set()
-
+def test_enough_poses_end_it(tmp_path: Path, boards: Path):
     assert len(take_boards(camera(boards), BOARD, tmp_path / "a", 2, print, threading.Event())) == 2
-    assert take_boards(camera(boards), BOARD, tmp_path / "b", 2, print, stopped) == ()
+
+
+def test_stop_ends_it_with_the_poses_that_were_taken(tmp_path: Path, boards: Path):
+    stop = threading.Event()
+
+    assert len(take_boards(camera(boards), BOARD, tmp_path / "a", 9, lambda _: stop.set(), stop)) == 1
+
+
+@pytest.mark.parametrize("is_stopped", [True, False], ids=["stopped", "ended"])
+def test_end_before_the_first_board_is_told_and_leaves_no_folder(tmp_path: Path, is_stopped: bool):
+    write(tmp_path / "p" / "a.png", render_board(distance_mm=4000))
+    stop = threading.Event()
+    if is_stopped:
+        stop.set()
+
+    for _ in range(2):  # the second try does not stumble over the first
+        with pytest.raises(DataError, match=r"camera 'top': no board was seen, nothing is calibrated; .*9 x 6 inner"):
+            take_boards(camera(tmp_path / "p"), BOARD, tmp_path / "cal" / "boards", 3, print, stop)
+
+    assert not (tmp_path / "cal").exists()
+
+
+def test_folder_that_was_there_stays_where_no_board_was_seen(tmp_path: Path):
+    write(tmp_path / "p" / "a.png", render_board(distance_mm=4000))
+    (tmp_path / "cal").mkdir()
+
+    with pytest.raises(DataError, match="no board was seen"):
+        take_boards(camera(tmp_path / "p"), BOARD, tmp_path / "cal" / "boards", 3, print, threading.Event())
+
+    assert list(tmp_path.joinpath("cal").iterdir()) == []
+
+
+@pytest.mark.parametrize("plane", [[], ["--plane", "last"]], ids=["lens", "plane"])
+def test_command_that_saw_no_board_says_so_without_a_traceback(tmp_path: Path, plane: list[str]):
+    write(tmp_path / "p" / "a.png", render_board(distance_mm=4000))
+    (tmp_path / "s.yaml").write_text(
+        "name: line\ncamera: {kind: folder, name: top, folder: p}\ncontroller: {kind: memory}\n"
+        "records: {folder: records}\n", encoding="utf-8",
+    )  # fmt: skip
+
+    words = ("camera", "calibrate", "s.yaml", "--board", "9x6", "--square-mm", "10", "--out", "cal", *plane)
+    code, _, err = partgate(*words, cwd=tmp_path)
+
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "no board was seen, nothing is calibrated" in err
+
+
+def test_rotation_alone_has_nothing_to_tell_and_begins_with_no_empty_line(tmp_path: Path):
+    write(tmp_path / "plane.png", render_board())
+
+    code, out, _ = partgate("camera", "calibrate", "plane.png", "--rotate", "90", "--out", "cal", cwd=tmp_path)
+
+    assert code == 0
+    assert out.startswith("look:  cal/look.jpg")
 
 
 def test_command_calibrates_from_a_station_file_without_a_recipe(tmp_path: Path, boards: Path):

@@ -40,6 +40,14 @@ def test_wishes_that_cannot_be_met_are_refused_before_anything_is_read(tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_no_picture_of_a_board_calibrates_nothing(tmp_path: Path):
+    for plane in (None, Path(LAST)):
+        with pytest.raises(ConfigError, match="no board was seen, nothing is calibrated"):
+            calibrate(CalibrationWishes((), BOARD, plane), tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_source_without_pictures_is_refused(tmp_path: Path):
     with pytest.raises(DataError, match="holds no picture"):
         list_pictures(tmp_path)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from partgate.cameras.base import CameraConfig
+from partgate.cameras.basler import BaslerCameraConfig
 from partgate.cameras.folder import FolderCameraConfig
 from partgate.cameras.genicam import GenicamCameraConfig
-from partgate.cameras.settings import CameraTriggerSettings
+from partgate.cameras.settings import CameraTriggerSettings, RegionSettings
 from partgate.cameras.stream import StreamCameraConfig
 from partgate.cameras.usb import UsbCameraConfig
 from partgate.drivers import driver_kinds
@@ -58,6 +60,23 @@ def make_stream(folder: Path) -> CameraConfig:
     return StreamCameraConfig(kind="stream", name="top", url=url, latency_ms=1)
 
 
+def make_basler(folder: Path) -> CameraConfig:
+    """The library's emulated camera plays our pictures, one for each software trigger."""
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        noise = rng.integers(-8, 9, (48, 64, 3))
+        pixels = np.clip(np.array(RED[::-1]) + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), pixels)
+    return BaslerCameraConfig(
+        kind="basler",
+        name="top",
+        serial="0815-0001",
+        region=RegionSettings(width_px=64, height_px=48),
+        pixel_format="RGB8Packed",
+        nodes={"ImageFilename": str(folder), "ImageFileMode": "On", "TestImageSelector": "Off"},
+    )
+
+
 def make_genicam(folder: Path) -> CameraConfig:
     """The producer inside the genicam package; its pictures are its own."""
     library = find_spec("genicam")  # not imported: its library stays out of this process
@@ -84,6 +103,7 @@ def make_gige(folder: Path) -> CameraConfig:
 
 STARTED: list["subprocess.Popen[str] | GigeCameraProcess"] = []  # counterparts of the test that runs
 SOURCES: dict[str, Callable[[Path], CameraConfig]] = {
+    "basler": make_basler,
     "folder": make_folder,
     "genicam": make_genicam,
     "gige": make_gige,
@@ -92,12 +112,13 @@ SOURCES: dict[str, Callable[[Path], CameraConfig]] = {
 }
 
 
-ENDLESS = {"genicam"}  # counterparts that never run out of pictures
+ENDLESS = {"basler", "genicam"}  # counterparts that never run out of pictures
 OWN_PICTURES = {"genicam": (400, 400, 3)}  # counterparts that cannot show ours, and the shape of theirs
 
 
 @pytest.fixture
-def make_config(tmp_path: Path) -> Iterator[Callable[[str], CameraConfig]]:
+def make_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], CameraConfig]]:
+    monkeypatch.setenv("PYLON_CAMEMU", "2")  # how many cameras Basler's library emulates
     yield lambda kind: SOURCES[kind](tmp_path)
     while STARTED:
         with STARTED.pop() as process:
@@ -162,6 +183,13 @@ def test_frame_stays_as_it_is_when_further_ones_come(config: CameraConfig):
         camera.grab(timeout_s=2)
 
     assert np.array_equal(frame.image, before)
+
+
+def test_part_that_has_moved_on_is_not_exposed_and_the_next_one_is(config: CameraConfig):
+    with config.open() as camera:
+        with pytest.raises(CameraError, match=r"camera 'top' .*not exposed in time: .*too late"):
+            camera.grab(timeout_s=2, not_after=time.monotonic() - 0.001)
+        assert camera.grab(timeout_s=2, not_after=time.monotonic() + 60).camera == "top"
 
 
 def test_camera_that_was_closed_gives_no_picture(config: CameraConfig):

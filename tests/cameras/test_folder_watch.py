@@ -156,6 +156,21 @@ def test_moved_file_never_replaces_one_of_the_same_name(folder: Path, done: Path
     assert (done / "a_2.png").read_bytes() == picture(2)
 
 
+def test_name_used_again_and_again_is_numbered_without_looking_at_every_file_moved_before(
+    folder: Path, done: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(1, 2001):
+        (done / ("latest.png" if number == 1 else f"latest_{number}.png")).touch()
+    looks, exists = [], Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: looks.append(path) or exists(path))
+
+    with watch(folder, done=str(done)) as camera, soon(lambda: drop(folder / "latest.png", 2)):
+        camera.grab(timeout_s=10)
+
+    assert (done / "latest_2001.png").read_bytes() == picture(2)
+    assert len([path for path in looks if path.parent == done]) < 40
+
+
 def test_file_that_cannot_be_moved_is_not_judged(folder: Path, done: Path):
     with watch(folder, done=str(done)) as camera:
         done.rmdir()

@@ -120,3 +120,9 @@ def test_serial_number_ends_at_the_first_zero(played):
 
 def test_controller_is_told_by_its_address(played):
     assert played(register(0xC0A80007)).controller() == "192.168.0.7"
+
+
+def test_camera_in_a_network_that_this_pc_is_not_in_does_not_answer():
+    with ControlChannel("255.255.255.255") as channel:  # the system refuses the way there at once
+        assert channel.is_controlled() is None
+        assert channel.serial() is None

@@ -2,7 +2,10 @@
 
 import pytest
 
+from partgate.cameras.aside_camera import AsideCameraConfig
+from partgate.cameras.gige import GigeCameraConfig
 from partgate.cameras.sequence import FrameSequence
+from partgate.cameras.settings import MachineVisionConfig
 
 NOISE = [bytes([number, 200, 3, 4]) for number in range(20)]
 
@@ -34,6 +37,18 @@ def test_same_number_twice_is_told():
     sequence.follow(17, 100)
 
     assert sequence.follow(17, 200) == "picture 17 came twice; is another program sending to this PC?"
+
+
+def test_stream_that_was_begun_anew_counts_from_one_again_and_its_first_picture_is_no_repetition():
+    sequence = FrameSequence(frozen_after=2)
+    sequence.follow(1, 1000)
+    sequence.judge(NOISE[0])
+
+    sequence.begin_anew()
+
+    assert sequence.follow(1, 400) is None
+    assert sequence.lost == 0
+    assert "2 in a row are equal" in str(sequence.judge(NOISE[0]))  # the old picture again is none of the new part
 
 
 def test_clock_that_goes_back_is_told_once_and_followed_from_there():
@@ -69,6 +84,18 @@ def test_picture_of_one_value_may_repeat_itself(level: int):
     sequence = FrameSequence(frozen_after=2)
 
     assert [sequence.judge(bytes([level]) * 8) for _ in range(5)] == [None] * 5
+
+
+@pytest.mark.parametrize("model", [GigeCameraConfig, AsideCameraConfig])
+def test_unless_set_otherwise_the_first_repetition_is_refused(model: type[MachineVisionConfig]):
+    sequence = FrameSequence(model.model_fields["frozen_after"].default)
+
+    assert [sequence.judge(NOISE[0]) is None for _ in range(3)] == [True, False, False]
+
+
+def test_one_picture_alone_cannot_be_a_repetition():
+    with pytest.raises(ValueError, match=r"frozen_after\n.*must be 0 \(off\) or at least 2, got 1"):
+        GigeCameraConfig(kind="gige", frozen_after=1)
 
 
 def test_zero_switches_the_comparison_off():

@@ -243,6 +243,35 @@ def test_only_the_trigger_of_a_single_picture_is_on(trigger: dict[str, str], mod
     assert camera.nodes["TriggerActivation"].value == ("FallingEdge" if source == "Line2" else "RisingEdge")
 
 
+@pytest.mark.parametrize(
+    ("keeps", "trigger", "says"),
+    [
+        ({"TriggerMode": "Off"}, {"mode": "software"}, "trigger.mode: TriggerMode is Off, asked for On"),
+        ({"TriggerMode": "On"}, {"mode": "free"}, "trigger of FrameStart: TriggerMode is On, asked for Off"),
+        ({"TriggerSource": "Line1"}, {"mode": "software"}, "trigger.source: TriggerSource is Line1, asked for Soft"),
+        ({"TriggerSource": "Software"}, {"mode": "line", "source": "Line2"}, "trigger.source: .* asked for Line2"),
+        (
+            {"TriggerActivation": "RisingEdge"},
+            {"mode": "line", "source": "Line1", "activation": "falling"},
+            "trigger.activation: TriggerActivation is RisingEdge, asked for FallingEdge",
+        ),
+        (
+            {"TriggerSelector": "AcquisitionStart"},
+            {"mode": "software"},
+            "trigger: TriggerSelector is AcquisitionStart, asked for FrameStart",
+        ),
+    ],
+    ids=["mode not on", "mode not off", "source not software", "source not the line", "activation", "selector"],
+)
+def test_camera_that_keeps_another_trigger_than_asked_for_is_refused(
+    keeps: dict[str, NodeValue], trigger: dict[str, str], says: str
+):
+    nodes = TRIGGER | {name: replace(TRIGGER[name], value=value) for name, value in keeps.items()}
+
+    with pytest.raises(ConfigError, match=says):
+        apply(CameraInMemory(nodes, makes=keeps), trigger=trigger)
+
+
 def test_word_that_yaml_reads_as_no_is_the_choice_it_stands_for():
     camera = CameraInMemory({"BalanceWhiteAuto": Node("Once", entries=("Off", "Once"))})
 

@@ -1,6 +1,7 @@
 """A camera with a calibration: what leaves it is straightened, and names the calibration."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from partgate.calibration.file import Calibration, load_calibration, save_calibration
 from partgate.calibration.straighten import Straightener
+from partgate.cameras import straightened
 from partgate.cameras.folder import FolderCameraConfig
-from partgate.cameras.straightened import camera_opener, describe_pictures
+from partgate.cameras.straightened import StraightenedCamera, camera_opener, describe_pictures, measure_straightening
 from partgate.errors import CameraError, CameraLostError, ConfigError
 
 SIZE = {"camera_width_px": 30, "camera_height_px": 20, "width_px": 30, "height_px": 20}
@@ -89,3 +91,61 @@ def test_promises_of_the_camera_itself_are_passed_on(config: FolderCameraConfig)
         config.folder.rmdir()
         with pytest.raises(CameraLostError, match="the folder is gone"):
             camera.check()
+
+
+class Asked:
+    """Stands where a camera does and remembers how long it was to wait at most."""
+
+    def __init__(self) -> None:
+        self.timeouts_s: list[float] = []
+        self.not_after: float | None = None
+
+    def grab(self, timeout_s: float, not_after: float | None = None) -> None:
+        self.timeouts_s.append(timeout_s)
+        self.not_after = not_after
+        raise CameraError("no picture")
+
+
+def test_camera_gets_so_much_less_time_as_straightening_takes_and_never_none_at_all():
+    asked: Any = Asked()
+    unused: Any = None
+    camera = StraightenedCamera(asked, unused, takes_s=0.05)
+
+    for timeout_s in (0.2, 0.051, 0.01):
+        with pytest.raises(CameraError):
+            camera.grab(timeout_s)
+
+    assert asked.timeouts_s == pytest.approx([0.15, 0.01, 0.01])
+
+
+def test_camera_hears_until_when_the_part_may_be_exposed():
+    asked: Any = Asked()
+    unused: Any = None
+
+    with pytest.raises(CameraError):
+        StraightenedCamera(asked, unused).grab(0.2, 17.5)
+
+    assert asked.not_after == 17.5
+
+
+def test_opened_camera_leaves_the_time_that_was_measured(config: FolderCameraConfig, monkeypatch: pytest.MonkeyPatch):
+    asked: Any = Asked()
+    monkeypatch.setattr(FolderCameraConfig, "open", lambda self: asked)
+    monkeypatch.setattr(straightened, "measure_straightening", lambda straightener: 0.07)
+
+    with pytest.raises(CameraError):
+        camera_opener(config)().grab(0.2)
+
+    assert asked.timeouts_s == pytest.approx([0.13])
+
+
+def test_time_of_straightening_is_near_the_slowest_trial_and_slow_ones_are_tried_less_often(
+    config: FolderCameraConfig, monkeypatch: pytest.MonkeyPatch
+):
+    clock = iter(range(1000))
+    monkeypatch.setattr(straightened.time, "perf_counter", lambda: 0.4 * next(clock))
+    assert config.calibration is not None
+    slow = Straightener(load_calibration(config.calibration))
+
+    assert measure_straightening(slow) == pytest.approx(0.4)
+    assert next(clock) == 10  # five trials of 0.4 s, two looks at the clock each

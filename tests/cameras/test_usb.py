@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,48 @@ def test_name_that_no_camera_has_lists_those_seen(devices: Callable[..., None]):
     assert "0 cameras have 'Mikroskop' in their name, one is needed; seen: 4 'HD Pro Webcam C920'" in why_not_opened(
         camera("Mikroskop")
     )
+
+
+def test_name_that_no_camera_has_gives_no_advice_on_two_of_one_make(devices: Callable[..., None]):
+    devices(video4=("HD Pro Webcam C920", 0))
+
+    why = why_not_opened(camera("Mikroskop"))
+
+    assert why.endswith("; is it plugged in?")
+    assert "by-id" not in why
+
+
+def test_video_that_is_not_there_is_no_camera_by_that_name(devices: Callable[..., None]):
+    devices(video4=("HD Pro Webcam C920", 0))
+
+    assert "(usb parts.mp4): no such file; a video is looked for" in why_not_opened(camera("parts.mp4"))
+
+
+def test_video_is_looked_for_from_the_folder_of_the_file_that_names_it(video: Callable[..., Path]):
+    path = video()
+    values = {"kind": "usb", "name": "top", "device": path.name}
+
+    config = check_settings(values, UsbCameraConfig, source="station.yaml", folder=path.parent)
+
+    assert config.device == str(path)
+    with config.open() as played:
+        played.grab(timeout_s=5)
+
+
+@pytest.mark.parametrize("device", [3, "HD Pro Webcam C920", "/dev/video3"])
+def test_name_number_and_whole_path_of_a_camera_stay_as_they_are(device: int | str, tmp_path: Path):
+    values = {"kind": "usb", "name": "top", "device": device}
+
+    assert check_settings(values, UsbCameraConfig, source="station.yaml", folder=tmp_path).device == device
+
+
+def test_home_folder_stands_for_itself_in_a_videos_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    values = {"kind": "usb", "name": "top", "device": "~/parts.mp4"}
+
+    config = check_settings(values, UsbCameraConfig, source="station.yaml", folder=Path("elsewhere"))
+
+    assert config.device == str(tmp_path / "parts.mp4")
 
 
 def test_name_of_two_cameras_is_refused_with_the_way_to_tell_them_apart(devices: Callable[..., None]):
@@ -215,3 +258,15 @@ def wait_for(condition: Callable[[], bool], within_s: float = 20) -> None:
     while not condition():
         assert time.monotonic() < ends, "waited in vain"
         time.sleep(0.02)
+
+
+def test_with_every_picture_a_video_is_given_whole_although_pictures_are_skipped_else(video: Callable[..., Path]):
+    config = camera(str(video(40)), skip_frames=4).config.with_every_picture()
+    numbers: list[int] = []
+
+    with config.open() as played, suppress(CameraEndedError):
+        while True:
+            numbers.append(number_of(played.grab(timeout_s=5)))
+
+    assert numbers == list(range(numbers[0], 40))
+    assert len(numbers) > 20

@@ -60,13 +60,20 @@ def picture_folder(folder: Path) -> dict[str, object]:
         (["snap", "gige", "--set", "gain_dp=3"], "gain_dp is not a known key; did you mean 'gain_db'?"),
         (["snap", "gige", "--set", "region=3", "--set", "region.width_px=3"], "region is a value already"),
         (["snap", "gige", "--camera", "top"], "--camera goes with a station file, got the kind gige"),
-        (["snap", "STATION", "--set", "a=1"], "--set goes with a kind of camera"),
+        (["snap", "STATION", "--set", "foldr=a"], "station.yaml with --set: camera: foldr is not a known key"),
+        (["snap", "STATION", "--set", "calibration=nowhere"], "camera 'top': calibration: nowhere: no calibration"),
+        (
+            ["settings", "STATION", "--set", "calibration=nowhere", "--set", "mode=watch"],
+            "camera 'top': calibration: nowhere: no calibration",
+        ),
         (["snap", "STATION", "--camera", "side"], "--camera must be one of top, got side"),
         (["snap", "STATION", "--out", "part.txt"], "part.txt: must end in .bmp"),
         (["watch", "STATION", "--out", "part.txt"], "part.txt: must end in .bmp"),
         (["snap", "STATION", "--out", "nowhere/part.png"], "nowhere/part.png: cannot be written"),
         (["snap", "gige", "--set", "serial=nobody"], "no camera with serial nobody; found "),
-        (["list", "--interface", "eth77"], "eth77"),
+        (["list", "--interface", "eth77"], "no network card has the name or address 'eth77'; this PC has "),
+        (["snap", "stream", "--set", "url=http://127.0.0.1:9/v"], "cannot be opened within 5.0 s"),
+        (["snap", "stream", "--set", "url=rtsp://127.0.0.1:9/v"], "cannot be opened within 5.0 s"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -104,6 +111,17 @@ def test_list_names_the_camera_its_serial_number_and_address(counterpart: GigeCa
 
     assert done.returncode == 0, done.stderr
     assert f"gige     Aravis Fake {counterpart.serial} at {counterpart.address}" in done.stdout
+
+
+def test_list_names_baslers_cameras_beside_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("pypylon", reason="the extra basler")
+    monkeypatch.setenv("PYLON_CAMEMU", "2")
+
+    done = camera(tmp_path, "list")
+
+    assert done.returncode == 0, done.stderr
+    listed = [line for line in done.stdout.splitlines() if line.startswith("basler")]
+    assert listed == [f"basler   Basler Emulation serial 0815-000{number}" for number in (0, 1)]
 
 
 def test_snap_writes_the_cameras_very_pixels_into_the_terminals_folder(counterpart: GigeCameraProcess, tmp_path: Path):

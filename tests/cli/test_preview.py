@@ -9,6 +9,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from partgate.cli import needed
 from partgate.cli import preview as command
 from partgate.errors import ConfigError, TrainingError
 from partgate.imaging import read_picture
@@ -59,7 +60,7 @@ def test_number_out_of_range_is_wrong_usage(data: Path, option: tuple[str, int])
 
 
 def test_machine_without_the_training_libraries_is_told_what_to_install(data: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "albumentations" else object())
+    monkeypatch.setattr(needed, "find_spec", lambda name: None if name == "albumentations" else object())
 
     done = preview(data)
 

@@ -61,6 +61,17 @@ def shown(page: str, language: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).replace("\u00a0", " ").split())
 
 
+def test_figures_of_each_gate_are_of_its_own_scores(
+    gates: tuple[Path, Path], make_run: MakeRun, make_model: Callable[..., bytes], data: Path, tmp_path: Path
+):
+    """A model turned round orders 5 of 42 pairs of a good and a defect part rightly where the other orders 37."""
+    turned = make_run(tmp_path / "turned", model=make_model([[-1 / 3, 1 / 3]] * 3, [1.0, 0.0]))
+
+    facts = compare(gates[0], turned, data, tmp_path / "out", progress=quietly).facts
+
+    assert (facts["a"]["auroc"], facts["b"]["auroc"]) == (pytest.approx(37 / 42), pytest.approx(5 / 42))
+
+
 def test_facts_hold_the_hash_of_the_recipes_that_judged_though_they_changed_meanwhile(
     gates: tuple[Path, Path], data: Path, tmp_path: Path
 ):

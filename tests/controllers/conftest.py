@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..ports import free_port
 
 HERE = Path(__file__).parent
 
@@ -196,12 +197,6 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Board:
     found = Board()
     monkeypatch.setattr("gpiod.request_lines", found.request_lines)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

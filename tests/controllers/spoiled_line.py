@@ -1,4 +1,4 @@
-"""A line between a driver and its counterpart that can be spoiled; tests of several drivers load it by its path."""
+"""A line between a driver and its counterpart that can be spoiled."""
 
 import socket
 import threading

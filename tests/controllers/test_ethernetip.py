@@ -1,7 +1,6 @@
 """The tags of a Rockwell PLC: what they must be, what a spoiled line does, and that nothing is written twice."""
 
 import os
-import runpy
 import select
 import signal
 import socket
@@ -20,15 +19,18 @@ from pylogix import PLC
 
 from partgate.controllers.block import State, StationWords
 from partgate.controllers.ethernetip import EthernetIpControllerConfig
+from partgate.controllers.ethernetip_connection import TimedConnection
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
+
+from ..ports import free_port, listens
+from .spoiled_line import Line
 
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 GOOD = Result(Trigger(3, 4711, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
 BLOCK = [1, 4711, 1, 0, 1, 3, 0, 47094, 3, 0, 1]  # 47094 = 4711 + 3 + 11 + 13 * 3 + 42330
 LIMIT_S = 20.0
 Change = Callable[[bytes], list[bytes | None]]
-Line: Any = runpy.run_path(str(Path(__file__).with_name("spoiled_line.py")))["Line"]
 
 
 class Tags:
@@ -60,9 +62,7 @@ def running(*tags: str) -> Iterator[Tags]:
         if os.environ.get("CI"):
             pytest.fail("cpppo is missing; .ci/run calls tests/counterparts/install")
         pytest.skip("needs cpppo (tests/counterparts/install)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     order = [python, "-m", "cpppo.server.enip", "-a", f"127.0.0.1:{port}", *(tags or DINTS)]
     with subprocess.Popen(order, stderr=subprocess.DEVNULL) as process:
         try:
@@ -76,11 +76,6 @@ def running(*tags: str) -> Iterator[Tags]:
 
 
 DINTS = ("PG_STATION=DINT[11]", "PG_PLC=DINT[40]")
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize(
@@ -126,6 +121,25 @@ def test_what_takes_the_connection_and_says_nothing_is_given_up() -> None:
         config = EthernetIpControllerConfig(kind="ethernetip", host="127.0.0.1", port=port, connect_within_s=0.02)
         with pytest.raises(ControllerError, match=r"no connection \(timed out\)"):
             config.open().__enter__()
+
+
+def test_what_takes_the_connection_and_cuts_it_is_told_and_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = EthernetIpControllerConfig(kind="ethernetip", host="127.0.0.1", port=listener.getsockname()[1])
+        lines: list[socket.socket] = []
+
+        def register_too_late(self: TimedConnection) -> bytes:
+            lines.append(self.Socket)
+            with listener.accept()[0] as peer:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes by a reset
+            select.select([self.Socket], [], [], LIMIT_S)
+            return b"register"
+
+        monkeypatch.setattr(TimedConnection, "_build_register_session", register_too_late)
+        with pytest.raises(ControllerError, match=r"no connection \(.*reset.*\); is the PLC on"):
+            config.open().__enter__()
+
+    assert [line.fileno() for line in lines] == [-1]
 
 
 @pytest.mark.parametrize(

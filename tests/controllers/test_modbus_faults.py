@@ -1,12 +1,10 @@
 """What a PLC may answer wrongly over Modbus: each ends in an error that says so, and nothing is sent twice."""
 
-import runpy
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -18,10 +16,11 @@ from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 from partgate.simulate.plc import SimulatedPlc
 
+from .spoiled_line import Line
+
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 GOOD = Result(Trigger(9, 7, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
 Answer = Callable[[bytes], bytes | None]
-Line: Any = runpy.run_path(str(Path(__file__).with_name("spoiled_line.py")))["Line"]
 
 
 def right(request: bytes) -> bytes:

@@ -14,14 +14,14 @@ from partgate.controllers.modbus_server import ModbusServerController, ModbusSer
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..ports import free_port
+
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 LIMIT_S = 20.0
 
 
 def settings(**changes: object) -> ModbusServerControllerConfig:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return ModbusServerControllerConfig.model_validate(
         {"kind": "modbus_server", "port": port, "connect_within_s": 5} | changes
     )

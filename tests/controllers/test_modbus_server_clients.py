@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -14,14 +13,14 @@ from partgate.controllers.block import State, StationWords
 from partgate.controllers.modbus_server import ModbusServerControllerConfig
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..ports import free_port
+
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 LIMIT_S = 20.0
 
 
 def settings(first_register: int = 0) -> ModbusServerControllerConfig:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return ModbusServerControllerConfig(
         kind="modbus_server", port=port, first_register=first_register, connect_within_s=5
     )

@@ -1,10 +1,8 @@
 """OPC UA client: what is written in which order, what a PLC may lack or refuse, and what is never repeated."""
 
-import asyncio
 import json
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,9 +15,10 @@ import pytest
 
 from partgate.controllers.block import State, StationWords
 from partgate.controllers.opcua import OpcuaControllerConfig
-from partgate.controllers.opcua_link import LoopThread
 from partgate.errors import ConfigError, ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
+
+from ..ports import free_port
 
 HERE = Path(__file__).parent
 OWN = StationWords(5, State.ONLINE | State.BUSY, Fault.NONE, 1, StationState.SINGLE_EXECUTION)
@@ -59,12 +58,6 @@ class Plc:
         self.process.kill()
         self.process.wait(20)
         self._reader.join(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -266,21 +259,3 @@ def test_no_thread_and_no_connection_is_left_behind(plc: Plc) -> None:
             controller.read()
 
     assert threading.active_count() == before
-
-
-def test_task_that_takes_longer_than_its_time_is_given_up_and_cancelled() -> None:
-    cancelled = threading.Event()
-
-    async def slow() -> None:
-        try:
-            await asyncio.sleep(5)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    link = LoopThread("test")
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.05 s"):
-        link.run(slow(), 0.05)
-
-    assert cancelled.wait(20)
-    link.close()

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ from pydantic import ValidationError
 
 from partgate.controllers.block import State, StationWords
 from partgate.controllers.opcua import OpcuaControllerConfig
-from partgate.controllers.opcua_link import BackOff
 from partgate.errors import ConfigError, ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
+
+from ..ports import free_port
 
 HERE = Path(__file__).parent
 NODE_PLC = HERE.parent / "counterparts" / "opcua_plc.js"
@@ -50,9 +50,7 @@ class Plc:
 @contextmanager
 def run(*order: object) -> Iterator[Plc]:
     """Start a program with ``PORT`` for its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = [str(port) if word == "PORT" else str(word) for word in order]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -173,32 +171,12 @@ def test_refusal_is_told_apart_from_a_failure_that_may_pass(
     if "password" in more:
         more["password"] = {"file": more["password"]}
     controller, told = secure_plc.config(**secured(folder, **more)).open(), []
-    monkeypatch.setattr(controller._wait, "failed", lambda *, refused: told.append(refused))
+    monkeypatch.setattr(controller._pause, "lengthen", lambda *, refused: told.append(refused))
 
     with pytest.raises(ControllerError), controller:
         pass
 
     assert told == [is_refusal]
-
-
-def test_refusals_wait_ever_longer_up_to_half_a_minute_and_failures_up_to_two_seconds() -> None:
-    refusals, failures = [pauses(refused=refused) for refused in (True, False)]
-
-    assert refusals == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
-    assert failures == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
-
-
-def pauses(*, refused: bool) -> list[float]:
-    now, found = 0.0, []
-    wait = BackOff(clock=lambda: now)
-    for _ in range(11):
-        wait.failed(refused=refused)
-        with pytest.raises(ControllerError, match="is tried again in") as told:
-            wait.check("x")
-        found.append(float(str(told.value).split()[-2]))
-        now += found[-1] + 0.01
-        wait.check("x")
-    return found
 
 
 def test_certificate_that_is_not_the_pinned_one_is_refused(secure_plc: Plc, folder: Path) -> None:

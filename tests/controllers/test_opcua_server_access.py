@@ -1,7 +1,6 @@
 """The station's OPC UA server: who is let in, who may change anything."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from pydantic import SecretStr, ValidationError
 from partgate.controllers.opcua_guard import Gate, make_server
 from partgate.controllers.opcua_server import OpcuaServerController, OpcuaServerControllerConfig
 from partgate.errors import ControllerError
+
+from ..ports import free_port
 
 HERE = Path(__file__).parent
 AUTOMATIC = "ns=2;s=VisionSystem.VisionStateMachine.AutomaticModeStateMachine"
@@ -43,9 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(folder: Path, **more: Any) -> OpcuaServerController:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"kind": "opcua_server", "port": port, "triggers": "words", "password": {"file": folder / "password"}}
     return OpcuaServerControllerConfig.model_validate(settings | more).open()
 

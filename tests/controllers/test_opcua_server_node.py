@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,8 @@ import pytest
 from partgate.controllers.block import State, StationWords
 from partgate.controllers.opcua_server import OpcuaServerController, OpcuaServerControllerConfig
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
+
+from ..ports import free_port
 
 HERE = Path(__file__).parent
 NODE_CLIENT = HERE.parent / "counterparts" / "opcua_client.js"
@@ -40,9 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(folder: Path, triggers: str) -> OpcuaServerController:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return OpcuaServerControllerConfig.model_validate(
         {"kind": "opcua_server", "port": port, "triggers": triggers, "security": "sign_and_encrypt",
          "certificate": folder / "server.pem", "key": folder / "server.key", "trusted_clients": [folder / "own.pem"],

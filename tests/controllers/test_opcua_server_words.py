@@ -14,6 +14,8 @@ from partgate.controllers.opcua_server import OpcuaServerController, OpcuaServer
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
 
+from ..ports import free_port
+
 READY = StationWords(5, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 4, StationState.READY)
 BUSY = StationWords(6, State.ONLINE | State.BUSY, Fault.NONE, 4, StationState.SINGLE_EXECUTION)
 AUTOMATIC = "ns=2;s=VisionSystem.VisionStateMachine.AutomaticModeStateMachine"
@@ -29,9 +31,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def start(settings: dict[str, Any], **more: Any) -> OpcuaServerController:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return OpcuaServerControllerConfig.model_validate(settings | {"port": port} | more).open()
 
 

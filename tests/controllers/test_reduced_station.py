@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from partgate.records.store import read_records
 from partgate.station.config import StationConfig
 from partgate.station.run import RunResult, run_station
 
+from ..ports import free_port
 from .reduced_devices import DEVICES, Device, TextDevice
 
 CASES = [pytest.param(make, id=f"{kind}-{n}") for kind, makes in DEVICES.items() for n, make in enumerate(makes)]
@@ -99,9 +99,7 @@ def test_netcat_of_the_guide_sees_the_lines_that_stand_there(make_run, tmp_path:
         guide.split("```sh\n")[1].split("```")[0],
         guide.split("`said.txt` holds\n\n```\n")[1].split("```")[0],
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     controller = TcpTextControllerConfig(kind="tcp_text", role="client", host="127.0.0.1", port=port, answer_within_s=1)
     config, stop, said = (
         make_station(tmp_path, make_run(tmp_path / "run"), controller),

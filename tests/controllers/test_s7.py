@@ -1,7 +1,7 @@
 """The data block of a Siemens PLC: its layout to the byte, what a PLC may refuse, and what a spoiled line does."""
 
+import logging
 import os
-import runpy
 import signal
 import socket
 import subprocess
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -20,6 +19,9 @@ from partgate.controllers.s7 import S7ControllerConfig
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..ports import free_port
+from .spoiled_line import Line
+
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 GOOD = Result(Trigger(3, 4711, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
 NONE_YET = "0001" + "0000" * 6 + "a55a" + "0003" + "0000" + "0001"
@@ -28,7 +30,6 @@ GOLDEN = "0001126700010000000100030000b7f6000300000001"
 SAID = "0005000700060001000200c80009" + "0000" * 9 + b"A-17".hex() + "00" * 28 + b"L4".hex() + "00" * 14
 LIMIT_S = 20.0
 Change = Callable[[bytes], list[bytes | None]]
-Line: Any = runpy.run_path(str(Path(__file__).with_name("spoiled_line.py")))["Line"]
 
 
 class Plc:
@@ -58,9 +59,7 @@ class Plc:
 
 @contextmanager
 def running(size: int = 112) -> Iterator[Plc]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     order = [sys.executable, Path(__file__).with_name("s7_plc.py"), str(port), "7", str(size)]
     with subprocess.Popen(order, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -107,6 +106,19 @@ def test_plc_that_is_off_is_named_and_tried_again_after_a_pause() -> None:
         controller.__enter__()
     with pytest.raises(ControllerError, match=r"is tried again in 0\.1 s"):
         controller.__enter__()
+
+
+def test_library_says_nothing_beside_the_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    with running() as plc, plc.config.open() as controller:
+        plc.process.kill()
+        plc.process.wait()
+        with pytest.raises(ControllerError):
+            controller.read()
+    with pytest.raises(ControllerError):
+        plc.config.open().__enter__()
+    logging.getLogger("snap7.client").warning("said by the library")
+
+    assert caplog.records == []
 
 
 def test_plc_that_takes_the_connection_and_hangs_up_asks_for_rack_and_slot() -> None:

@@ -15,6 +15,8 @@ from partgate.controllers.tcp import TcpController, TcpControllerConfig
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..ports import free_port
+
 OWN = StationWords(5, State.ONLINE | State.BUSY | State.RECIPE_READY, Fault.NONE, 1)
 GOOD = Result(Trigger(9, 1, 200, 0.0, 0.2), Decision(Verdict.GOOD, Reason.MODEL), 0, 1)
 WORDS = {"PLC_HB": 5, "TRIG_SEQ": 7, "ACK_SEQ": 6, "CMD": 1, "PLC_BOOT": 3}
@@ -226,10 +228,7 @@ def test_pause_is_short_again_after_a_whole_answer() -> None:
 
 
 def free_server() -> TcpControllerConfig:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return TcpControllerConfig(kind="tcp", role="server", port=port, connect_within_s=5)
+    return TcpControllerConfig(kind="tcp", role="server", port=free_port(), connect_within_s=5)
 
 
 def connect(address: tuple[str, int]) -> socket.socket:

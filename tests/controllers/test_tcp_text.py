@@ -14,6 +14,8 @@ from partgate.controllers.tcp_text import TcpTextControllerConfig
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..ports import free_port
+
 ONLINE = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 
 
@@ -24,9 +26,7 @@ def server(port: int, **settings: float) -> TcpTextControllerConfig:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -54,6 +54,14 @@ def kinds(result: Checked) -> dict[str, list[tuple[str, ...]]]:
 QUIET_SET = {"groups_unknown", "marks_none"}
 
 
+def test_light_that_never_varies_is_told(tmp_path: Path) -> None:
+    even = {
+        f"{label}/{i:02d}.png": texture(i + shift) for label, shift in (("good", 0), ("dent", 100)) for i in range(20)
+    }
+
+    assert kinds(checked(write(tmp_path, even))).keys() - QUIET_SET == {"one_light"}
+
+
 def test_ordinary_folder_has_nothing_to_fix_and_nothing_to_look_at(tmp_path: Path) -> None:
     result = checked(made(tmp_path))
 

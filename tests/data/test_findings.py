@@ -42,7 +42,7 @@ def test_every_problem_of_the_file_is_told_at_once(tmp_path: Path) -> None:
         ("leave_out: good/a.png", "leave_out: must be a list (lines that begin with -), got 'good/a.png'"),
         ("same_part: [[good/a.png]]", "same_part.0: tuple should have at least 2 items"),
         ("- good/a.png", "must hold keys and values, got a list"),
-        ("accepted: [12]", "accepted.0: input should be a valid string, got 12"),
+        ("accepted: [12]", "accepted.0: must be text, got 12"),
     ],
     ids=["unknown-key", "no-list", "one-picture-alone", "no-keys", "id-is-a-number"],
 )

@@ -1,43 +1,20 @@
-"""The labelled folder: classes, the good one, contradictions, groups."""
+"""The labelled folder: classes, the good one, groups."""
 
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partgate.data.folder import (
-    LabelledFolder,
-    Picture,
-    _groups,
-    count_classes,
-    data_sha256,
-    find_good_class,
-    read_folder,
-)
+from partgate.data.folder import Picture, _groups, count_classes, data_sha256, find_good_class, read_folder
 from partgate.data.labels_csv import LabelRow
 from partgate.errors import DataError
 
-
-def write(folder: Path, files: Mapping[str, str] | list[str]) -> Path:
-    """Write files; what stands in them is their own name or the content given."""
-    for file in files:
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files[file] if isinstance(files, Mapping) else file, encoding="utf-8")
-    return folder
-
-
-def labelled(folder: Path, header: str, *rows: str, good_class: str | None = None, **options: bool) -> LabelledFolder:
-    """Read a folder under a ``labels.csv`` after writing every picture that it names."""
-    write(folder, [row.split(",")[0] for row in rows if not (folder / row.split(",")[0]).exists()])
-    (folder / "labels.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
-    return read_folder(folder, good_class, **options)
-
+from .written import labelled, write
 
 # --- format
 
@@ -175,36 +152,13 @@ def test_folder_to_judge_may_hold_defect_parts_alone(tmp_path: Path) -> None:
     assert (folder.classes, folder.good_class) == (("scratch",), "good")
 
 
-# --- contradictions
+def test_folder_to_judge_by_class_has_no_good_class_whatever_its_classes_are_called(tmp_path: Path) -> None:
+    folder = read_folder(write(tmp_path, ["good/a.png", "nut/b.png"]), "none", must_have_good=False)
+
+    assert folder.good_class is None
 
 
-def test_same_picture_under_two_labels_is_refused_with_both_files(tmp_path: Path) -> None:
-    write(tmp_path, {"good/a.png": "same", "scratch/b.png": "same", "good/c.png": "other"})
-
-    with pytest.raises(DataError) as caught:
-        read_folder(tmp_path)
-
-    assert str(caught.value) == (
-        f"{tmp_path}: the same picture stands under two labels: 'good/a.png' is 'good', 'scratch/b.png' is 'scratch'\n"
-        "keep each under its true label and remove the other, or name it under leave_out in findings.yaml"
-    )
-
-
-def test_all_pictures_under_two_labels_are_told_but_no_flood_of_them(tmp_path: Path) -> None:
-    for name in ("good", "scratch"):
-        write(tmp_path, {f"{name}/{i}.png": f"part {i}" for i in range(12)})
-
-    with pytest.raises(DataError) as caught:
-        read_folder(tmp_path)
-
-    lines = str(caught.value).splitlines()
-    assert sum("under two labels" in line for line in lines) == 10
-    assert "... and 2 more" in lines
-
-
-def test_part_with_two_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"part 'p7' has two labels: 'a\.png' is 'good', 'b\.png' is 'scratch'"):
-        labelled(tmp_path, "file,label,part", "a.png,good,p7", "b.png,scratch,p7")
+# --- groups
 
 
 def test_group_may_mix_labels(tmp_path: Path) -> None:
@@ -212,9 +166,6 @@ def test_group_may_mix_labels(tmp_path: Path) -> None:
 
     groups = {picture.file: picture.group for picture in folder.pictures}
     assert groups["a.png"] == groups["b.png"] != groups["c.png"]
-
-
-# --- groups
 
 
 def test_without_columns_every_picture_is_a_group_of_its_own(tmp_path: Path) -> None:

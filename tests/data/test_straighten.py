@@ -159,8 +159,10 @@ def test_pictures_of_another_kind_than_learned_from_are_refused(
     refuse_other_straightening(pictures, WAY, "recipe 'x'")
 
 
-def test_folder_that_says_nothing_is_believed(parts: Path):
-    refuse_other_straightening(read_folder(parts).pictures, WAY, "recipe 'x'")
+def test_folder_that_says_nothing_holds_pictures_as_the_camera_gave_them(parts: Path):
+    with pytest.raises(DataError, match=rf"straightened \({WAY}\), these are as the camera gives them; .*column"):
+        refuse_other_straightening(read_folder(parts).pictures, WAY, "recipe 'x'")
+    refuse_other_straightening(read_folder(parts).pictures, None, "recipe 'x'")
 
 
 def test_evaluation_refuses_pictures_of_another_kind(

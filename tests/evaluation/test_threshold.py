@@ -1,8 +1,6 @@
-"""Limits: the cheapest by default, wishes kept by floor(rate x n), midway between scores, told where they hurt."""
+"""Limits: the cheapest by default, wishes kept by floor(rate x n), midway between scores."""
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +11,9 @@ from hypothesis import strategies as st
 from partgate.configfile import check_settings
 from partgate.errors import ConfigError
 from partgate.evaluation.threshold import choose_limits
-from partgate.evaluation.threshold_words import ChosenLimits
 from partgate.wishes import Cost, Wishes
 
-rate_wish = st.sampled_from([0.0, 1.0]) | st.floats(1e-6, 1)
-score = st.floats(0, 1) | st.sampled_from([0.0, 0.5, 1.0])
-parts = st.lists(st.tuples(score, st.booleans()), min_size=1, max_size=40)
-
-
-def choose(
-    goods: Sequence[float], defects: Sequence[float], avoid: Sequence[float] = (), cost_ratio: float = 10,
-    recheck: float | None = None, **wishes: object,
-) -> ChosenLimits:  # fmt: skip
-    """Return limits for scores of good and of defect parts; costs in false rejects."""
-    cost = Cost(escape=cost_ratio, recheck=recheck)
-    is_defect = np.array([False] * len(goods) + [True] * len(defects))
-    return choose_limits(np.array([*goods, *defects], float), is_defect, Wishes(cost=cost, **wishes), avoid)
-
-
-def split(made: Sequence[tuple[float, bool]]) -> tuple[list[float], list[float]]:
-    """Return scores of good and of defect parts."""
-    return [one for one, is_defect in made if not is_defect], [one for one, is_defect in made if is_defect]
-
+from .scored_parts import choose, parts, rate_wish, score, split
 
 # --- the cheapest
 
@@ -202,72 +181,6 @@ def test_limits_are_always_in_order_and_their_counts_right(
     assert limits.rechecks_defect == sum(low <= one < high for one in defects)
 
 
-# --- warnings
-
-
-def test_escape_wish_that_rejects_beyond_a_fifth_is_told_with_both_numbers() -> None:
-    limits = choose([0.1] * 7 + [0.5] * 3, [0.3] + [0.9] * 99, max_escape_rate=0)
-
-    assert limits.warnings == (
-        "max_escape_rate 0 (reached: 0 of 100) sends 3 of 10 good parts (30 %) to reject or recheck; more defect "
-        "pictures, a larger image_size_px or a recheck band may help",
-    )
-
-
-def test_false_reject_wish_that_lets_beyond_a_fifth_escape_is_told_with_both_numbers() -> None:
-    limits = choose([0.1] * 9 + [0.5], [0.3] * 3 + [0.9] * 7, max_false_reject_rate=0.05)
-
-    assert limits.warnings == (
-        "max_false_reject_rate 0.05 (reached: 0 of 10) lets 3 of 10 defect parts (30 %) escape; set max_escape_rate "
-        "as well to get a recheck band",
-    )
-
-
-def test_exactly_a_fifth_is_not_beyond() -> None:
-    assert choose([0.1] * 8 + [0.5] * 2, [0.3] + [0.9] * 99, max_escape_rate=0).warnings == ()
-
-
-def test_rechecks_count_as_much_as_rejects_so_that_rechecking_everything_is_no_success() -> None:
-    limits = choose([0.1] * 5 + [0.6] * 5, [0.3] + [0.9] * 99, max_escape_rate=0, max_false_reject_rate=0)
-
-    assert (limits.false_rejects, limits.rechecks_good) == (0, 5)
-    assert "5 of 10 good parts (50 %) to reject or recheck" in limits.warnings[0]
-
-
-def test_too_few_defect_parts_to_show_the_wanted_rate_are_told_with_the_number_needed() -> None:
-    limits = choose([0.1] * 20, [0.9] * 20, max_escape_rate=0.02)
-
-    # 1 - 0.05 ** (1 / 20) = 13.9 %
-    assert limits.warnings == (
-        "20 defect parts cannot show an escape rate of 0.02: even 0 escapes show at most 13.9 %; 149 different defect "
-        "parts would be needed",
-    )
-
-
-def test_enough_defect_parts_for_the_wanted_rate_give_no_warning() -> None:
-    assert choose([0.1] * 20, [0.9] * 59, max_escape_rate=0.05).warnings == ()
-    assert len(choose([0.1] * 20, [0.9] * 58, max_escape_rate=0.05).warnings) == 1
-
-
-@pytest.mark.parametrize("highest", [1.0, 1 - 1e-7])
-def test_good_parts_that_score_one_cannot_be_kept_from_reject_and_are_told(highest: float) -> None:
-    limits = choose([0.1, 0.2, 0.3, highest], [0.9, highest], max_false_reject_rate=0)
-
-    assert limits.false_rejects == 1
-    told = "max_false_reject_rate 0 cannot be kept: 1 of 4 good parts score as high as a score can be"
-    assert any(warning.startswith(told) for warning in limits.warnings)
-
-
-def test_cheapest_limit_that_rejects_beyond_a_fifth_is_told_with_both_numbers_and_what_to_set() -> None:
-    limits = choose([0.9] * 10, [0.1])
-
-    assert limits.warnings == (
-        "the cheapest limits send 10 of 10 good parts (100 %) to reject or recheck to let 0 of 1 defect parts escape, "
-        "as an escape costs 10 false rejects; set cost where that is not so, or defects are rarer on the line than in "
-        "the data (defect_share); where people look again at doubtful parts, cost.recheck opens a band",
-    )
-
-
 # --- chances
 
 
@@ -291,48 +204,6 @@ def test_with_chances_a_rarer_defect_moves_the_limit_by_its_odds() -> None:
     limits = choose_limits(scores, is_defect, Wishes(cost=Cost(escape=9), defect_share=0.1), chances=scores)
 
     assert limits.recheck_from == pytest.approx(0.5)
-
-
-# --- room for the noise of floats
-
-
-@given(parts, st.lists(score, max_size=10), st.none() | rate_wish, st.none() | rate_wish)
-def test_limit_is_never_within_float_noise_of_a_score_of_the_parts(
-    made: list[tuple[float, bool]], avoid: list[float], escape: float | None, reject: float | None
-) -> None:
-    goods, defects = split(made)
-    wishes = {"max_escape_rate": escape, "max_false_reject_rate": reject}
-
-    limits = choose(goods, defects, (), **{key: value for key, value in wishes.items() if value is not None})
-
-    for limit in {limits.recheck_from, limits.reject_from}:
-        nearest = min(abs(one - limit) for one in (*goods, *defects))
-        everything_is_rejected = limit <= min((*goods, *defects))
-        assert nearest >= 0.49e-5 or everything_is_rejected
-
-
-def test_limit_keeps_away_from_scores_to_avoid_where_there_is_room() -> None:
-    plain = choose([0.2], [0.6])
-    moved = choose([0.2], [0.6], avoid=[0.4])
-    again = choose([0.2], [0.6], avoid=[0.4002, 0.5])
-
-    assert plain.recheck_from == pytest.approx(0.4)
-    assert moved.recheck_from in (pytest.approx(0.3), pytest.approx(0.5))
-    assert again.recheck_from == pytest.approx((0.2 + 0.4002) / 2)
-
-
-def test_scores_to_avoid_far_from_the_middle_move_nothing() -> None:
-    assert choose([0.2], [0.6], avoid=[0.21, 0.39, 0.41, 0.59, 0.1, 0.9]).recheck_from == pytest.approx(0.4)
-
-
-@given(st.lists(st.floats(0.2, 0.6), min_size=1, max_size=20))
-def test_limit_always_stays_away_from_scores_to_avoid_as_far_as_the_room_allows(avoid: list[float]) -> None:
-    limit = choose([0.2], [0.6], avoid).recheck_from
-
-    inside = sorted({0.2, 0.6, *avoid})
-    widest = max(high - low for low, high in pairwise(inside))
-    assert 0.2 < limit < 0.6
-    assert min(abs(one - limit) for one in inside) >= min(1e-3, 0.499 * widest)
 
 
 # --- what is refused

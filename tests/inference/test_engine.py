@@ -68,7 +68,7 @@ def test_same_picture_gives_the_same_numbers_from_every_thread_and_count_of_thre
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda picture: two.run(picture)[0], pictures))
 
-    np.testing.assert_array_equal(alone, together)
+    assert np.array_equal(alone, together)
 
 
 def test_warming_up_works_on_an_empty_picture(engine: OnnxEngine) -> None:

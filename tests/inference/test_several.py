@@ -25,10 +25,19 @@ TORN = undecidable(Reason.NO_WHOLE_PICTURE, "torn")
         ({"good": GOOD, "recheck": RECHECK}, "recheck"),
         ({"good": GOOD, "torn": TORN}, "torn"),
         ({"torn": TORN, "recheck": RECHECK}, "recheck"),
+        ({"dark": undecidable(Reason.PICTURE_NOT_USABLE, "too dark"), "torn": TORN}, "torn"),
         ({"low": judged(Verdict.GOOD, 0.1), "high": judged(Verdict.GOOD, 0.2)}, "high"),
         ({"number": judged(Verdict.REJECT, 0.95), "none": judged(Verdict.REJECT, float("nan"))}, "none"),
     ],
-    ids=["reject-counts", "recheck-before-good", "missing-is-not-good", "score-of-equals", "higher-score", "no-number"],
+    ids=[
+        "reject-counts",
+        "recheck-before-good",
+        "missing-is-not-good",
+        "score-of-equals",
+        "missing-of-equals",
+        "higher-score",
+        "no-number",
+    ],
 )
 def test_worst_counts_in_every_order_of_the_cameras(inspections: dict[str, Inspection], worst: str):
     assert {worst_of(dict(order)) for order in permutations(inspections.items())} == {worst}

@@ -135,6 +135,19 @@ def test_only_what_lies_in_the_region_counts(limits: PictureLimits) -> None:
     assert find_picture_faults(picture, (0, 0, WIDTH, HEIGHT), limits) != []
 
 
+def test_region_of_another_resolution_is_never_looked_at(limits: PictureLimits) -> None:
+    of_one_size = limits.model_copy(update={"whole_height_px": 2 * HEIGHT, "whole_width_px": 2 * WIDTH})
+    region = (0, 0, WIDTH, HEIGHT)
+    learned, larger = (np.tile(part(), (times, times, 1)) for times in (2, 3))
+
+    assert find_picture_faults(learned, region, of_one_size) == []
+    assert find_picture_faults(larger, region, limits) == []
+    assert find_picture_faults(larger, region, of_one_size) == [
+        "picture of 480 x 360 px is not of 320 x 240 px as at training, and the region is given in those: "
+        "set the camera to that size"
+    ]
+
+
 @pytest.mark.parametrize("has_limits", [True, False])
 def test_region_outside_the_picture_is_an_error_with_both_sizes(limits: PictureLimits, has_limits: bool) -> None:
     with pytest.raises(DataError, match=r"region \[0, 0, 200, 120\] must lie inside the picture of 160 x 120 px"):

@@ -227,9 +227,12 @@ def test_receiver_that_drips_is_given_up_in_time(make_record: Call, wait_until: 
         thread.join()
 
 
-def test_early_hints_before_the_answer_are_passed_over(make_record: Call):
-    pieces = (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",)
-    with answering(*pieces) as url, load(url=url).open("line-1") as publisher:
+def test_early_hints_before_the_answer_are_passed_over_and_are_none_themselves(make_record: Call):
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+
+    with answering(hints + b"HTTP/1.1 200 OK\r\n\r\n") as url, load(url=url).open("line-1") as publisher:
+        publisher.publish(encode_result(make_record(1)), 60)
+    with answering(hints) as url, load(url=url).open("line-1") as publisher, pytest.raises(PublishError):
         publisher.publish(encode_result(make_record(1)), 60)
 
 

@@ -73,6 +73,15 @@ def test_only_the_wanted_records_are_written_and_listed(folder: Path, options: l
     assert [int(line.split()[0]) for line in listed] == numbers
 
 
+def test_list_that_leaves_older_records_out_says_so_beside_them(folder: Path):
+    three, four = (CliRunner().invoke(app, ["list", str(folder), "--last", last]) for last in ("3", "4"))
+
+    assert [int(line.split()[0]) for line in three.stdout.splitlines()] == [2, 3, 4]
+    assert three.stderr == "only the newest 3; there are older ones: --last 15\n"
+    assert len(four.stdout.splitlines()) == 4
+    assert four.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -1,42 +1,18 @@
 """Records that found no room in memory: counted, and declared as one gap in their place."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from partgate.cli.records import app
-from partgate.parts import Reason, Record, Verdict
 from partgate.records import store as store_module
 from partgate.records.rows import Gap
 from partgate.records.store import RecordStore, read_records
 from partgate.records.verify import verify_records
 
-AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-PICTURE = np.full((8, 8, 3), 100, np.uint8)
-
-
-def make_record(sequence: int, **changes: object) -> Record:
-    record = Record(
-        station="line", boot=1, sequence=sequence, first_sequence=sequence, at=AT + timedelta(seconds=sequence),
-        verdict=Verdict.GOOD, reason=Reason.MODEL, detail="", sent=True, missed=False, recipe="cover",
-        bundle_id="0" * 64, lane=1, defect_score=0.1, image=PICTURE,
-    )  # fmt: skip
-    return replace(record, **changes)  # type: ignore[arg-type]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("the condition did not come true within 10 s")
+from .made_records import make_record, wait_for
 
 
 def lose_records(folder: Path, monkeypatch: pytest.MonkeyPatch) -> RecordStore:

@@ -23,6 +23,8 @@ from partgate.records.review import add_review
 from partgate.records.store import RecordStore
 from partgate.records.verify import verify_records
 
+from .made_records import wait_for
+
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 MakeConfig = Callable[..., RecordsConfig]
 
@@ -34,15 +36,6 @@ def make_record(sequence: int, station: str = "line", **changes: Any) -> Record:
         lane=1, defect_score=0.1 + 0.2, latency_ms=12, captured_at=AT, grab_ms=1 / 3,
     )  # fmt: skip
     return replace(record, **changes)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(4000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("the condition did not come true within 20 s")
 
 
 def sequences(config: RecordsConfig, station: str = "line") -> list[int]:

@@ -1,7 +1,5 @@
 """Pictures are deleted by age and size: oldest first, on the audit log first, and never one that is under review."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +17,8 @@ from partgate.records.retention import prune
 from partgate.records.review import add_review
 from partgate.records.store import RecordStore, read_audit, read_records
 from partgate.records.verify import verify_records
+
+from .made_records import wait_for
 
 NOW = datetime.now(UTC)
 PICTURE = np.full((8, 8, 3), 100, np.uint8)
@@ -47,15 +47,6 @@ def there(folder: Path) -> list[int]:
 def cli(*arguments: object) -> tuple[int, str, str]:
     found = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return found.exit_code, found.stdout, str(found.exception)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(4000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("the condition did not come true within 20 s")
 
 
 def test_old_pictures_go_and_their_records_stay_whole(tmp_path: Path):

@@ -4,17 +4,14 @@ import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import Connection
 
 from partgate.errors import RecordError
-from partgate.parts import Reason, Record, Verdict
+from partgate.parts import Record
 from partgate.records import database as database_module
 from partgate.records import store as store_module
 from partgate.records.audit import content_of, stop_event
@@ -23,17 +20,7 @@ from partgate.records.pictures import PictureArchive
 from partgate.records.store import DATABASE_FILE, RecordStore, read_audit, read_records
 from partgate.records.verify import verify_records
 
-AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-PICTURE = np.full((8, 8, 3), 100, np.uint8)
-
-
-def make_record(sequence: int, **changes: object) -> Record:
-    record = Record(
-        station="line", boot=1, sequence=sequence, first_sequence=sequence, at=AT + timedelta(seconds=sequence),
-        verdict=Verdict.GOOD, reason=Reason.MODEL, detail="", sent=True, missed=False, recipe="cover",
-        bundle_id="0" * 64, lane=1, defect_score=0.1, image=PICTURE,
-    )  # fmt: skip
-    return replace(record, **changes)  # type: ignore[arg-type]
+from .made_records import PICTURE, make_record, wait_for
 
 
 def test_full_disk_keeps_records_and_writes_them_when_there_is_room_again(
@@ -112,15 +99,6 @@ def test_database_that_another_program_holds_is_an_error_in_words(tmp_path: Path
             store.last_trigger("line")
         other.execute("ROLLBACK")
         other.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.005)
-    raise AssertionError("the condition did not come true within 10 s")
 
 
 @pytest.fixture
@@ -273,6 +251,9 @@ def test_write_that_hangs_is_a_problem(tmp_path: Path, monkeypatch: pytest.Monke
         store.add(make_record(1))
         wait_for(lambda: "the disk has not answered" in str(store.problem))
         go_on.set()
+        wait_for(lambda: store.problem is None)
+
+    assert [row["sequence"] for row in read_records(tmp_path)] == [1]
 
 
 @pytest.mark.parametrize(("when", "locks"), [("continue", False), ("lock", True)])

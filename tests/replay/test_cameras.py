@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from partgate.errors import ConfigError
+from partgate.calibration.file import Calibration, save_calibration
+from partgate.errors import ConfigError, RecordError
+from partgate.inference.bundle import Geometry
 from partgate.records.read import ALL
 from partgate.replay.gates import ANY_CAMERA, Gate, Shelf
 from partgate.replay.replay import Source, replay
 
 from .conftest import Line, quietly, write_parts
 
+WAY = "40 x 40 px, turned by 180 degrees"
+STRAIGHT = {"geometry": Geometry(region=None, height_px=32, width_px=32, straightened=WAY)}
 TWO = """cameras:
   - {kind: folder, name: top, folder: parts}
   - {kind: folder, name: side, folder: side}"""
@@ -102,3 +106,41 @@ def test_older_record_without_a_hash_is_not_taken_for_the_present_recipe(line: L
     shelf = Shelf([Gate("line", {"top": line.folder / "run"}, 1)], is_named=False)
 
     assert shelf.find(row) == "recipe_untold"
+
+
+# ---- straightened pictures ----
+
+
+@pytest.fixture
+def calibrated(make_line: Callable[..., Line], tmp_path: Path) -> Line:
+    size = {"camera_width_px": 40, "camera_height_px": 40, "width_px": 40, "height_px": 40, "rotation_degrees": 180}
+    (tmp_path / "line/cal").mkdir(parents=True)
+    save_calibration(tmp_path / "line/cal", Calibration.model_validate(size))
+    camera = "camera: {kind: folder, name: top, folder: parts, calibration: cal}"
+    return make_line(cameras=camera, manifest=STRAIGHT)
+
+
+def test_straightened_records_are_judged_again_by_their_own_recipe_to_the_bit(calibrated: Line):
+    facts = calibrated.replay().facts
+
+    assert facts["same"]["exact"] == facts["judged"] == len(calibrated.rows()) == 8
+
+
+def test_straightened_records_are_not_judged_by_a_recipe_that_learned_from_plain_pictures(
+    calibrated: Line, make_run: Callable[..., Path]
+):
+    plain = make_run(calibrated.folder / "plain", recheck_from=0.3)
+    straight = make_run(calibrated.folder / "straight", recheck_from=0.3, manifest=STRAIGHT)
+
+    with pytest.raises(RecordError, match="8 picture not straightened as the recipe's training pictures"):
+        calibrated.replay(plain)
+    assert calibrated.replay(straight).facts["judged"] == 8
+
+
+def test_plain_records_are_not_judged_by_a_recipe_that_learned_from_straightened_pictures(
+    line: Line, make_run: Callable[..., Path]
+):
+    straight = make_run(line.folder / "straight", recheck_from=0.3, manifest=STRAIGHT)
+
+    with pytest.raises(RecordError, match="8 picture not straightened as the recipe's training pictures"):
+        line.replay(straight)

@@ -147,12 +147,17 @@ def test_verdicts_of_the_line_are_counted_by_reason_and_not_compared(line: Line)
     with RecordStore(RecordsConfig(folder=line.records)) as store:
         for sequence, reason in enumerate((4, 5, 6, 6, 7, 8, 9, 10), start=2000):
             store.add(replace(made_record(sequence), reason=Reason(reason)))
+        store.add(replace(made_record(2100), reason=Reason.NOT_READY, missed=True, detail="not connected"))
 
-    facts = line.replay().facts
+    replayed = line.replay()
+    facts = replayed.facts
 
-    assert facts["not_from_model"] == {"4": 1, "5": 1, "6": 2, "7": 1, "8": 1, "9": 1, "10": 1}
+    assert facts["not_from_model"] == {"4": 1, "5": 1, "6": 2, "7": 1, "8": 1, "9": 1, "10": 1, "missed": 1}
     assert facts["judged"] == 8
-    assert facts["records"] == 16
+    assert facts["records"] == 17
+    assert "  1 not from the model: declared miss: the station was off, not connected, not enabled or stopping" in (
+        summarise(facts)
+    )
 
 
 def made_record(sequence: int) -> Any:

@@ -31,7 +31,11 @@ class SocketClient:
             self.connection = socket.create_connection(("127.0.0.1", port), timeout=SOON_S)
         except OSError as error:
             raise LostError from error
-        self.open()
+        try:
+            self.open()
+        except (OSError, LostError) as error:
+            self.close()
+            raise LostError from error
 
     def open(self):
         """Say what the transport wants to hear first."""

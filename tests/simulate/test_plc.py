@@ -213,10 +213,11 @@ def test_address_of_another_machine_is_refused_with_what_to_do():
 
 
 def test_two_starts_have_two_boot_numbers():
-    first = SimulatedPlc()
-    plc = SimulatedPlc()
-    with plc:
-        plc.wait_until(lambda: SimulatedPlc().boot != first.boot, SOON_S)
+    first, later = SimulatedPlc().boot, set()
+    with SimulatedPlc() as plc:
+        plc.wait_until(lambda: later.add(SimulatedPlc().boot) or later - {first}, SOON_S)
+
+    assert later - {first}
 
 
 def test_wait_that_is_in_vain_tells_what_was_seen(plc):

@@ -111,14 +111,18 @@ def test_heartbeat_that_stands_still_for_longer_than_the_watchdog_is_named_with_
     assert int(report.failed.finding.values["gap"]) > 300
 
 
-def test_controller_that_is_not_there_fails_at_connect_with_its_address(tmp_path: Path):
+def test_controller_that_is_not_there_fails_at_connect_with_the_cause_and_not_with_the_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(checking, "_TRY_AGAIN_S", 0.005)  # nearly every attempt comes within a pause
     with CrookedPlc() as plc:
         pass
     report = check(plc, tmp_path)
 
     assert report.failed is not None
     assert report.failed.name == "connect"
-    assert f"127.0.0.1:{plc.port}" in report.failed.says("got", "en")
+    assert report.controller.endswith(f"(modbus 127.0.0.1:{plc.port})")
+    assert report.failed.says("got", "en").startswith("no connection; is the PLC on")  # and names it no second time
 
 
 def test_controller_that_goes_away_in_the_middle_fails_the_step_in_hand(tmp_path: Path):

@@ -67,6 +67,14 @@ def test_camera_that_cannot_be_opened_is_told_at_once(place: Path):
         collect(place)
 
 
+def test_label_is_refused_before_the_camera_is_opened(place: Path):
+    text = STATION.replace("folder: parts,", "folder: missing, open_within_s: 0.2,")
+    (place / "station.yaml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(DataError, match="label 'go/od': "):
+        collect(place, label="go/od")
+
+
 @pytest.mark.parametrize("label", ["a/b", ""])
 def test_label_that_names_no_folder_is_refused_before_a_picture_is_taken(place: Path, label: str):
     with pytest.raises(DataError, match="since it names a folder"):

@@ -53,27 +53,32 @@ def test_nobody_listens_and_nothing_is_opened_or_said():
 
 
 @pytest.mark.parametrize(
-    "environment",
+    ("environment", "is_tried"),
     [
-        {"NOTIFY_SOCKET": ""},
-        {"NOTIFY_SOCKET": "vsock:2:1234"},
-        {"NOTIFY_SOCKET": "/no/such/socket"},
-        {"NOTIFY_SOCKET": "/" + 200 * "x"},
-        {"NOTIFY_SOCKET": "@nobody-listens-here"},
-        {"PARTGATE_WATCH": "1"},
-        {"PARTGATE_WATCH": "x:secret"},
-        {"PARTGATE_WATCH": "70000:secret"},
-        {"PARTGATE_WATCH": "²:secret"},
-        {"PARTGATE_WATCH": "1:"},
+        ({"NOTIFY_SOCKET": ""}, False),
+        ({"NOTIFY_SOCKET": "vsock:2:1234"}, False),
+        ({"NOTIFY_SOCKET": "/no/such/socket"}, True),
+        ({"NOTIFY_SOCKET": "/" + 200 * "x"}, True),
+        ({"NOTIFY_SOCKET": "@nobody-listens-here"}, True),
+        ({"PARTGATE_WATCH": "1"}, False),
+        ({"PARTGATE_WATCH": "1:secret"}, True),
+        ({"PARTGATE_WATCH": "x:secret"}, False),
+        ({"PARTGATE_WATCH": "70000:secret"}, False),
+        ({"PARTGATE_WATCH": "²:secret"}, False),
+        ({"PARTGATE_WATCH": "1:"}, False),
     ],
-    ids=lambda found: "-".join(found.values())[:24] or "empty",
+    ids=lambda found: "-".join(found.values())[:24] or "empty" if isinstance(found, dict) else "",
 )
-def test_watcher_that_is_gone_or_wrongly_named_stops_no_station(environment: dict[str, str]):
+def test_watcher_that_is_gone_is_tried_and_one_wrongly_named_is_not_and_neither_stops_a_station(
+    environment: dict[str, str], is_tried: bool
+):
     alive = Alive(environment | {"WATCHDOG_USEC": "never"})
 
     alive.ready()
     alive.beat("running")
     alive.stopping()
+
+    assert bool(alive._listeners) is is_tried
 
 
 def test_watcher_that_does_not_read_never_holds_up_the_loop(ear: Ear, tmp_path: Path):

@@ -45,6 +45,16 @@ def disc(number: int) -> tuple[Image, Any]:
 DISCS = [disc(number) for number in range(6)]
 
 
+def bar(number: int) -> tuple[Image, Any]:
+    pixels = np.full((200, 150, 3), (190, 190, 200), np.uint8)
+    cv2.circle(pixels, (40 + 10 * number, 60 + 13 * number), 12, (30, 30, 30), -1)
+    return belt.cut_out(pixels, LENGTH_PX, is_round=False)
+
+
+BARS = [bar(number) for number in range(7)]
+BAR_SHARE = 150 * 200 / (480 * 640)
+
+
 def watch(stream: Any, presence: Presence | None = None, **settings: Any) -> list[Event]:
     presence = presence or Presence(PresenceSettings(**{"part_share": SHARE, **settings}))
     events: list[Event] = []
@@ -97,11 +107,40 @@ def test_two_parts_that_touch_are_two_that_nobody_can_decide():
     assert all("about 2 parts touch" in detail for detail in refusals(events))
 
 
-def test_row_of_touching_parts_longer_than_the_view_is_never_good():
-    events = run(12, [150, 0, 0, 0, 0, 0])
+@pytest.mark.parametrize("step_px", [12, -25, 50])
+def test_row_of_touching_parts_longer_than_the_view_is_counted_by_its_area_and_never_good(step_px: float):
+    events = watch(belt.pictures(BARS, belt.Belt(step_px, [150, 150, 0, 0, 0, 0, 0])), part_share=BAR_SHARE)
 
-    assert count(events)["judged"] == 0
+    assert count(events)["judged"] == 1
+    assert len(refusals(events)) == 6
+    assert all("; about 6 parts by the area that passed" in detail for detail in refusals(events))
+
+
+def test_row_that_comes_right_behind_a_part_alone_is_counted():
+    events = watch(belt.pictures(BARS, belt.Belt(110, [150, 150, 0, 0, 0, 0, 0])), part_share=BAR_SHARE)
+
+    assert count(events)["judged"] == 1
+    assert len(refusals(events)) == 6
+
+
+def test_row_that_stops_in_the_middle_is_not_counted_on_while_it_stands():
+    bars = [BARS[1], *BARS[1:]]
+    moving = list(belt.pictures(bars, belt.Belt(12, [150, 150, 0, 0, 0, 0, 0])))
+    middle = 55 + (150 + 150 + 150 + 150 + 320 + 450) // 12
+    stream = [*moving[:middle], *[moving[middle]] * 200, *moving[middle:]]
+
+    assert len(refusals(watch(stream, part_share=BAR_SHARE))) == 6
+
+
+def test_first_row_is_one_record_where_it_is_not_known_how_parts_move():
+    events = watch(belt.pictures(BARS, belt.Belt(12, [150, 0, 0, 0, 0, 0, 0])), part_share=BAR_SHARE)
+
     assert refusals(events) == ["was never wholly in view: too large, too fast, or parts touch"]
+
+
+@pytest.mark.parametrize("step_px", [12, -40, 90])
+def test_parts_with_a_gap_of_one_and_a_half_percent_of_the_view_are_told_apart(step_px: float):
+    assert count(run(step_px, [10] * 6))["judged"] == 6
 
 
 def test_part_far_smaller_than_usual_is_not_seen_whole():

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from partgate.configfile import load_config
+from partgate.controllers.modbus import ModbusControllerConfig
+from partgate.errors import PartgateError
 from partgate.records.audit import content_of
 from partgate.records.store import RecordStore, read_audit
 from partgate.records.verify import verify_records
@@ -79,3 +81,34 @@ def test_run_that_was_killed_leaves_a_start_that_the_next_start_tells_of(
     run_station(config, parts=1, stop=threading.Event())
 
     assert [row["kind"] for row in read_audit(config.records.folder)] == ["start", "no_stop", "start", "stop"]
+
+
+def test_station_is_called_ready_once_and_only_when_it_takes_parts(config: StationConfig):
+    events: list[str] = []
+
+    run_station(config, parts=2, stop=threading.Event(), on_ready=lambda: events.append("ready"))
+
+    assert events == ["ready"]
+
+
+def test_station_whose_camera_does_not_open_is_never_called_ready(config: StationConfig, tmp_path: Path):
+    events: list[str] = []
+    for path in (tmp_path / "pictures" / "good").iterdir():
+        path.unlink()
+
+    with pytest.raises(PartgateError, match="camera 'top'"):
+        run_station(config, parts=1, stop=threading.Event(), on_ready=lambda: events.append("ready"))
+
+    assert events == []
+
+
+def test_station_whose_controller_is_not_there_is_not_called_ready(config: StationConfig):
+    events: list[str] = []
+    stop = threading.Event()
+    nobody = ModbusControllerConfig(kind="modbus", host="127.0.0.1", port=9)
+    timer = threading.Timer(1.0, stop.set)
+    timer.start()
+
+    run_station(config.model_copy(update={"controller": nobody}), None, stop, on_ready=lambda: events.append("ready"))
+
+    assert events == []

@@ -36,6 +36,23 @@ def test_three_rejects_in_a_row_are_told_once_and_end_with_the_next_good_part():
     assert told.lines == [("3 rejects in a row", True), ("3 rejects in a row", False)]
 
 
+def test_alarm_says_what_was_wrong_with_the_newest_part_and_its_end_does_not():
+    wrong_size = Decision(Verdict.RECHECK, Reason.NO_WHOLE_PICTURE, "camera 'top': 64 x 48 px")
+
+    told = Told().judge(NO_PICTURE, wrong_size, GOOD)
+
+    series = "2 parts without a verdict in a row"
+    assert told.lines == [(f"{series}, last: camera 'top': 64 x 48 px", True), (series, False)]
+
+
+def test_alarm_over_lost_triggers_says_why_the_last_was_lost():
+    told = Told()
+
+    told.alarms.missed(2, "the next part came too soon")
+
+    assert told.lines == [("2 parts without a verdict in a row, last: the next part came too soon", True)]
+
+
 @pytest.mark.parametrize("between", [GOOD, BAND], ids=["good", "recheck"])
 def test_a_part_that_is_no_reject_begins_the_count_anew(between: Decision):
     told = Told().judge(REJECT, REJECT, between, REJECT, REJECT)

@@ -9,6 +9,7 @@ from partgate.controllers.block import Command, ControllerWords, State, StationW
 from partgate.errors import EngineError
 from partgate.parts import Fault, StationState
 from partgate.station import signals
+from partgate.station.drifts import Drifts
 from partgate.station.recipes import RecipeShelf
 from partgate.station.series import Alarms, AlarmsConfig
 from partgate.station.signals import BEAT_S, ENGINE_CHECK_S, LOST_AFTER_S, Signals
@@ -21,6 +22,7 @@ class Played:
 
     is_lost: bool = False
     problem: str | None = None
+    differences: tuple[str, ...] = ()
     locks: bool = True
     error: Exception | None = None
     checks: int = 0
@@ -51,7 +53,8 @@ def make_signals(played: Played, alarms: Alarms | None = None, *, shadow: bool =
     view: Any = View("top", as_inspector(played), "0" * 64)
     shelf = RecipeShelf(Views(3, (view,), 0.01), (3, 5))
     cameras: Any = played
-    return Signals(shelf, cameras, cameras, alarms or Alarms(AlarmsConfig()), shadow=shadow)
+    drifts = Drifts(shelf, lambda kind, content: None)
+    return Signals(shelf, cameras, cameras, alarms or Alarms(AlarmsConfig()), drifts, shadow=shadow)
 
 
 @pytest.fixture
@@ -262,3 +265,13 @@ def test_state_has_the_name_of_opc_40100(played: Played, clock: list[float], hap
     assert station.words().station_state is state
     assert (State.TRIGGER_READY in station.words().state) == (state in (StationState.READY, StationState.INITIALIZED))
     assert station.words(online=False).station_state is StationState.PREOPERATIONAL
+
+
+def test_drift_of_the_pictures_is_a_warning_that_stops_nothing(station: Signals, monkeypatch: pytest.MonkeyPatch):
+    before = station.words()
+    monkeypatch.setattr(Drifts, "warnings", ("camera 'top': brightness falls",))
+
+    assert State.WARNING not in before.state
+    assert State.WARNING in station.words().state
+    assert (station.words().fault, station.fault()) == (before.fault, before.fault)
+    assert station.warnings == ("camera 'top': brightness falls",)

@@ -162,6 +162,18 @@ def test_answered_part_whose_record_went_with_a_killed_station_is_counted_apart(
     assert (figures["judged_but_declared_after_kill"], figures["records_differ"]) == (1, 0)
 
 
+@pytest.mark.parametrize(("verdict", "differ"), [("GOOD", 0), ("RECHECK", 1)])
+def test_part_kept_out_by_the_result_of_the_one_before_is_compared_with_its_own_block(counting, verdict, differ):
+    count, evidence = counting
+    seen = make_evidence(evidence)
+    _change_part(3, lane=0, taken=[2, 1, 1, 1, 5])(seen)
+    seen.rows[2]["verdict"] = verdict
+
+    figures = count.count_evidence(seen)
+
+    assert (figures["closed_for_another_part"], figures["records_differ"]) == (1, differ)
+
+
 def test_hang_that_trips_the_watchdog_is_as_it_must_be(counting):
     count, evidence = counting
     seen = make_evidence(evidence)

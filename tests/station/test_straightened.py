@@ -1,6 +1,9 @@
 """Straightened pictures on the line and in training: equal to the bit; anything else is refused at start."""
 
 import csv
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from partgate.calibration.file import Calibration, save_calibration
+from partgate.calibration.file import Calibration, load_calibration, save_calibration
 from partgate.cameras.folder import FolderCameraConfig
 from partgate.configfile import load_config
 from partgate.data.folder import read_folder
@@ -21,6 +24,7 @@ from partgate.records.store import read_records
 from partgate.station.collect import CollectingStation
 from partgate.station.collecting import CollectWishes, collect_pictures
 from partgate.station.config import StationConfig
+from partgate.station.opening import open_views
 from partgate.station.run import run_station
 from partgate.station.watch import WatchedCamera
 
@@ -140,6 +144,45 @@ def test_station_whose_calibration_is_gone_never_starts(place: Path, make_run: C
 
     with pytest.raises(ConfigError, match="no calibration there"):
         run_station(load_config(place / "station.yaml", StationConfig), 1, threading.Event())
+
+
+def test_calibration_made_anew_while_the_station_runs_lets_no_recipe_in_that_the_camera_does_not_serve(
+    place: Path, make_run: Callable[..., Path]
+):
+    anew = WAY.replace("93.5", "3.5").replace("80 x 60", "60 x 80")
+    for name, way in (("run", WAY), ("other", anew)):
+        make_run(place / name, manifest={"geometry": GEOMETRY.model_copy(update={"straightened": way})})
+    text = STATION.replace("recipe: run", "recipes: {1: run, 2: other}")
+    (place / "station.yaml").write_text(text, encoding="utf-8")
+    config = load_config(place / "station.yaml", StationConfig)
+    open_views(config, 1)
+
+    before = load_calibration(place / "cal")
+    turned = before.settings.model_copy(update={"rotation_degrees": 3.5, "flat_field": None})
+    save_calibration(place / "cal", turned, before.flat, before.dark)
+
+    with pytest.raises(BundleError, match=r"camera 'top' gives them straightened \(.*turned by 93\.5 degrees"):
+        open_views(config, 2)
+    open_views(config, 1)
+    open_views(load_config(place / "station.yaml", StationConfig), 2)
+
+
+def test_station_whose_camera_gives_another_size_says_so_with_its_alarm_and_at_its_end(
+    place: Path, make_run: Callable[..., Path]
+):
+    make_run(place / "run", manifest={"geometry": GEOMETRY})
+    for path in (place / "parts" / "good").iterdir():
+        cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    (place / "station.yaml").write_text(STATION + "alarms: {misses_in_a_row: 2}\n", encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "partgate", "run", "station.yaml", "--parts", str(PARTS), "--linger", "0"],
+        cwd=place, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+
+    why = r"camera 'top' .*: picture of 64 x 48 px does not fit calibration"
+    assert re.search(rf"2 parts without a verdict in a row, last: {why}", done.stderr)
+    assert re.search(rf"(?m)^RECHECK: {PARTS} no whole picture; the last one: {why}", done.stdout)
 
 
 def test_bundle_says_how_its_pictures_were_straightened_and_older_versions_refuse_it(

@@ -31,7 +31,7 @@ READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
 STATION = """
 name: line
 recipe: {run}
-camera: {{kind: folder, name: top, folder: pictures, repeat: true}}
+camera: {camera}
 trigger: {trigger}
 controller: {controller}
 records: {{folder: records}}
@@ -54,9 +54,17 @@ TRIGGERS = {
 }
 
 
-def write_station(folder: Path, trigger: str, controller: str = "{kind: none}", run: str = "run") -> Path:
+FOLDER = "{kind: folder, name: top, folder: pictures, repeat: true}"
+LINE = "{kind: gige, name: top, trigger: {mode: line, source: Line1}}"
+
+
+def write_station(
+    folder: Path, trigger: str, controller: str = "{kind: none}", run: str = "run", camera: str | None = None
+) -> Path:
     path = folder / "station.yaml"
-    path.write_text(STATION.format(run=run, trigger=trigger, controller=controller), encoding="utf-8")
+    used = camera or (LINE if "camera_line" in trigger else FOLDER)
+    text = STATION.format(run=run, trigger=trigger, controller=controller, camera=used)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -90,8 +98,10 @@ def test_table_in_the_contract_names_every_controller():
 
 @pytest.mark.parametrize("trigger", ["timer", "{from: timer}", "{kind: belt}"])
 def test_trigger_that_is_none_is_told_with_the_known_ones(tmp_path: Path, trigger: str):
-    with pytest.raises(ConfigError, match="known kinds: camera_line, controller, presence, timer"):
+    with pytest.raises(ConfigError, match="known kinds: camera_line, controller, presence, timer") as told:
         load_config(write_station(tmp_path, trigger), StationConfig)
+
+    assert trigger.strip("{}").split(": ")[-1] in str(told.value)
 
 
 def test_presence_watches_one_camera_only(tmp_path: Path):
@@ -279,6 +289,6 @@ def test_watching_a_camera_that_cannot_be_opened_says_so(tmp_path: Path):
 
 def test_settings_of_triggers_have_their_limits():
     with pytest.raises(ValueError, match="greater than 0"):
-        CameraLineTrigger(kind="camera_line", apart_ms=0)
+        CameraLineTrigger(kind="camera_line", late_ms=0)
     with pytest.raises(ValueError, match="greater than or equal to 10"):
         TimerTrigger(kind="timer", interval_ms=1)

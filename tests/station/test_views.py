@@ -66,7 +66,9 @@ class Bench:
 
     is_lost = False
 
-    def grab(self, timeout_s: float, while_waiting: Any) -> dict[str, Frame | CameraError]:
+    def grab(
+        self, timeout_s: float, while_waiting: Any, not_after: float | None = None
+    ) -> dict[str, Frame | CameraError]:
         return {
             name: CameraError(f"camera '{name}': torn")
             if level is None
@@ -179,8 +181,8 @@ def as_cameras(**cameras: PlayedCamera) -> Cameras:
 def test_all_cameras_are_asked_before_the_first_is_waited_for():
     top, side = PlayedCamera(), PlayedCamera()
     asked: list[str] = []
-    top.ask = lambda timeout_s: asked.append("top") or 1  # type: ignore[method-assign, func-returns-value]
-    side.ask = lambda timeout_s: asked.append("side") or 1  # type: ignore[method-assign, func-returns-value]
+    top.ask = lambda timeout_s, not_after: asked.append("top") or 1  # type: ignore[method-assign, func-returns-value]
+    side.ask = lambda timeout_s, not_after: asked.append("side") or 1  # type: ignore[method-assign, func-returns-value]
     top.collect = lambda ticket, while_waiting: tuple(asked)  # type: ignore[method-assign]
 
     found: Any = as_cameras(top=top, side=side).grab(0.1, lambda: None)

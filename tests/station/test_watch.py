@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pytest
 
-from partgate.cameras.base import CameraConfig
+from partgate.cameras.base import CameraConfig, refuse_late
 from partgate.cameras.folder import FolderCameraConfig
 from partgate.errors import CameraEndedError, CameraError, CameraLostError
 from partgate.parts import Frame
@@ -26,6 +26,8 @@ class PlayedCamera:
         self.script = script
         self.opened = 0
         self.gone = False
+        self.checking, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
         self.differences = ("width_px is 640, asked for 1920",)
 
     def __enter__(self) -> Self:
@@ -35,10 +37,13 @@ class PlayedCamera:
     def __exit__(self, *exc_info: object) -> None: ...
 
     def check(self) -> None:
+        self.checking.set()
+        assert self.may_answer.wait(WAIT_S)
         if self.gone:
             raise CameraLostError("camera 'played': cable")
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, not_after: float | None = None) -> Frame:
+        refuse_late(not_after, "camera 'played'")
         step = self.script.pop(0)
         if isinstance(step, tuple):
             event, step = step
@@ -131,6 +136,24 @@ def test_cable_pulled_while_idle_is_noticed(watch):
     PlayedConfig.cameras[0].gone = True
 
     assert comes_true(lambda: camera.is_lost)
+
+
+def test_part_that_moved_on_while_the_idle_camera_was_asked_is_not_exposed(watch):
+    camera = watch(1)
+    played = PlayedConfig.cameras[0]
+    played.checking.clear()
+    played.may_answer.clear()
+    assert played.checking.wait(WAIT_S)  # no part waits, so the camera is asked whether it is there
+    not_after = time.monotonic() + 0.05
+
+    def answer_late() -> None:
+        if time.monotonic() > not_after:
+            played.may_answer.set()
+
+    with pytest.raises(CameraError, match=r"not exposed in time: .* too late"):
+        camera.grab(WAIT_S, answer_late, not_after=not_after)
+
+    assert camera.grab(WAIT_S, nothing, not_after=time.monotonic() + WAIT_S).source == "1"
 
 
 def test_driver_that_never_comes_back_counts_as_lost(watch):

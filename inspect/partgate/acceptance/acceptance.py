@@ -59,18 +59,9 @@ class Acceptance:
 
 
 def accept(
-    run_or_recipe: Path,
-    data: Path,
-    limits_file: Path,
-    out: Path,
-    *,
-    seal_file: Path | None = None,
-    language: str = "en",
-    pdf: bool = False,
-    signed_by: Sequence[str] = (),
-    threads: int = 2,
-    progress: Progress,
-) -> Acceptance:
+    run_or_recipe: Path, data: Path, limits_file: Path, out: Path, *, seal_file: Path | None = None,
+    language: str = "en", pdf: bool = False, signed_by: Sequence[str] = (), threads: int = 2, progress: Progress,
+) -> Acceptance:  # fmt: skip
     """Judge sealed parts by a released recipe and write the record for both sides to sign.
 
     Args:
@@ -96,16 +87,8 @@ def accept(
     limits, limits_sha256 = load_limits(limits_file)
     inspector = Inspector.open(run_or_recipe)
     good = _good_class(inspector)
-    folder = read_test_folder(data, good)
-    check_classes(folder, inspector)
-    refuse_foreign_good_class(folder, inspector)
-    refuse_known_pictures(folder, inspector)
-    refuse_unusable_limits(limits, folder, inspector, good)
-    seal = _sealed_before(seal_file, folder) if seal_file else None
-    _refuse_second_record(out)
-    make_folder(out)
-    if seal is None:
-        seal = _seal_into(out, folder)
+    folder = _read_unseen(data, inspector, limits, good)
+    seal = _seal_for(seal_file, folder, out)
     judged = judge_parts(folder, inspector, threads, progress)
     counts = count_verdicts(judged, good, inspector.bundle.manifest.classes)
     results = judge_limits(limits, counts)
@@ -115,14 +98,7 @@ def accept(
         "counts": asdict(counts),
         "material": asdict(describe_material(folder, good, inspector)),
         "seal": {"sealed_at": seal.sealed_at.isoformat(), "before": seal_file is not None},
-        "sha256": {
-            "data": data_sha256(folder.pictures),
-            "seal": seal.sha256,
-            "bundle_id": inspector.bundle.id,
-            "bundle_file": inspector.bundle.sha256,
-            "recipe": inspector.recipe_sha256,
-            "limits": limits_sha256,
-        },
+        "sha256": {**_hashes(folder, seal, inspector), "limits": limits_sha256},
         "mistakes": _mistakes(judged, good, limits),
         "parts": [_part(one) for one in judged],
     }
@@ -141,10 +117,24 @@ def _good_class(inspector: Inspector) -> str:
     return good
 
 
-def _sealed_before(seal_file: Path, folder: LabelledFolder) -> Seal:
-    seal = read_seal(seal_file)
-    check_against_seal(folder, seal)
-    return seal
+def _read_unseen(data: Path, inspector: Inspector, limits: AgreedLimits, good: str) -> LabelledFolder:
+    """Return the parts to judge: of the recipe's classes, none that had a say in the gate, enough for every limit."""
+    folder = read_test_folder(data, good)
+    check_classes(folder, inspector)
+    refuse_foreign_good_class(folder, inspector)
+    refuse_known_pictures(folder, inspector)
+    refuse_unusable_limits(limits, folder, inspector, good)
+    return folder
+
+
+def _seal_for(seal_file: Path | None, folder: LabelledFolder, out: Path) -> Seal:
+    """Return the seal that the parts lie under, or seal them now; the folder of the record exists afterwards."""
+    before = read_seal(seal_file) if seal_file else None
+    if before is not None:
+        check_against_seal(folder, before)
+    _refuse_second_record(out)
+    make_folder(out)
+    return before or _seal_into(out, folder)
 
 
 def _seal_into(out: Path, folder: LabelledFolder) -> Seal:
@@ -158,6 +148,16 @@ def _seal_into(out: Path, folder: LabelledFolder) -> Seal:
 def _refuse_second_record(out: Path) -> None:
     if (out / RECORD).exists():
         raise DataError(f"{out}: holds a record already; a record is never overwritten: name another folder")
+
+
+def _hashes(folder: LabelledFolder, seal: Seal, inspector: Inspector) -> dict[str, str]:
+    return {
+        "data": data_sha256(folder.pictures),
+        "seal": seal.sha256,
+        "bundle_id": inspector.bundle.id,
+        "bundle_file": inspector.bundle.sha256,
+        "recipe": inspector.recipe_sha256,
+    }
 
 
 def _header(

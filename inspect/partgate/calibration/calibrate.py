@@ -141,6 +141,8 @@ def _check(wishes: CalibrationWishes) -> Calibration | None:
     """
     like = load_calibration(wishes.like).settings if wishes.like else None
     problems = []
+    if not wishes.pictures and (wishes.board is not None or not wishes.flat):
+        problems.append("no board was seen, nothing is calibrated: name pictures of the board")
     if wishes.board is None and not wishes.flat and not wishes.rotation_degrees:
         problems.append("nothing to calibrate: give --board and --square-mm, --flat or --rotate")
     if wishes.board is None and (wishes.plane is not None or wishes.px_per_mm is not None):

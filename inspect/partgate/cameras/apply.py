@@ -18,6 +18,7 @@ _ACTIVATIONS = {
     "high": "LevelHigh",
     "low": "LevelLow",
 }
+_OTHERS = "so it would not take its pictures when parts are there; switch it off and on, or set it by its vendor's tool"
 _SELECTORS = ("FrameStart", "AcquisitionStart", "ExposureStart")  # the one that starts a single picture, by preference
 
 
@@ -101,15 +102,15 @@ class _Writer:
         self.differences: list[str] = []
         self.found: dict[str, float | str] = {}
 
-    def write_node(self, key: str, name: str, value: NodeValue) -> None:
-        """Write one feature, and tell where the camera has another value afterwards."""
+    def write_node(self, key: str, name: str, value: NodeValue, *, must: bool = False) -> None:
+        """Write one feature, and tell where the camera has another value afterwards; refuse it where it must be so."""
         node = self._nodes.read(name)
         if node is None:
             self._refuse(key, f"this camera has no {name}{self._near(name)}; 'partgate camera settings' shows all")
         elif problem := find_problem(node, value):
             self._refuse(key, problem)
         else:
-            self._write(key, name, as_entry(node, value))
+            self._write(key, name, as_entry(node, value), must=must)
 
     def write_number(self, number: _Number, wanted: float) -> None:
         """Write a number by whichever of its names the camera has."""
@@ -171,20 +172,33 @@ class _Writer:
         selector = self._nodes.read("TriggerSelector")
         entries = selector.entries if selector is not None else ()
         chosen = next((name for name in _SELECTORS if name in entries), None)
-        for entry in (*(name for name in entries if name != chosen), *([chosen] if chosen else [])):
-            self._try_write("trigger", "TriggerSelector", entry)
-            node = self._nodes.read("TriggerMode")
-            if node is not None and node.value != "Off" and node.is_writable:
-                self._try_write("trigger", "TriggerMode", "Off")
+        for entry in (*(name for name in entries if name != chosen), chosen):
+            if entry is not None:
+                self._try_write("trigger", "TriggerSelector", entry)
+            self._switch_off("trigger.mode" if entry is None else f"trigger of {entry}",
+                             must=entry != chosen or trigger.mode == "free")  # fmt: skip
+        if chosen is not None and (difference := self._find_difference("TriggerSelector", chosen)):
+            self._refuse("trigger", f"TriggerSelector {difference}; {_OTHERS}")
         if trigger.mode != "free":
             self._switch_on(trigger)
 
+    def _switch_off(self, key: str, *, must: bool) -> None:
+        """Switch the selected trigger off where that can be done; one to be switched on again may keep its state."""
+        node = self._nodes.read("TriggerMode")
+        if node is None or node.value == "Off" or not node.is_writable:
+            return
+        if must:
+            self.write_node(key, "TriggerMode", "Off", must=True)
+        else:
+            self._try_write(key, "TriggerMode", "Off")
+
     def _switch_on(self, trigger: CameraTriggerSettings) -> None:
         source = "Software" if trigger.mode == "software" else str(trigger.source)
-        self.write_node("trigger.source", "TriggerSource", source)
+        self.write_node("trigger.source", "TriggerSource", source, must=True)
         if trigger.mode == "line":
-            self.write_node("trigger.activation", "TriggerActivation", _ACTIVATIONS[trigger.activation])
-        self.write_node("trigger.mode", "TriggerMode", "On")
+            activation = _ACTIVATIONS[trigger.activation]
+            self.write_node("trigger.activation", "TriggerActivation", activation, must=True)
+        self.write_node("trigger.mode", "TriggerMode", "On", must=True)
 
     def read_back(self, packets: bool) -> None:
         """Read all that is known by a name of ours, whether it was asked for or not."""
@@ -204,15 +218,22 @@ class _Writer:
             if node is not None and isinstance(node.value, str):
                 self.found[key] = node.value
 
-    def _write(self, key: str, name: str, value: NodeValue, factor: float = 1.0) -> None:
+    def _write(self, key: str, name: str, value: NodeValue, factor: float = 1.0, *, must: bool = False) -> None:
         if not self._try_write(key, name, value):
             return
+        difference = self._find_difference(name, value, factor)
+        if difference and must:
+            self._refuse(key, f"{name} {difference}; {_OTHERS}")
+        elif difference:
+            self.differences.append(f"{self._who}: {key} {difference}")
+
+    def _find_difference(self, name: str, value: NodeValue, factor: float = 1.0) -> str | None:
         node = self._nodes.read(name)
         if node is None or node.value is None:
-            self.differences.append(f"{self._who}: {key} cannot be read back, asked for {show(value, factor)}")
-        elif not is_same(node.value, value):
-            got = show(node.value, factor)
-            self.differences.append(f"{self._who}: {key} is {got}, asked for {show(value, factor)}")
+            return f"cannot be read back, asked for {show(value, factor)}"
+        if is_same(node.value, value):
+            return None
+        return f"is {show(node.value, factor)}, asked for {show(value, factor)}"
 
     def _try_write(self, key: str, name: str, value: NodeValue) -> bool:
         try:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from partgate.cameras.base import Camera, CameraConfig
+from partgate.cameras.base import Camera, CameraConfig, refuse_late
 from partgate.cameras.drop_folder import DropFolder
 from partgate.configfile import RelativePath
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, DataError
@@ -26,7 +26,7 @@ _LABELS_FILE = "labels.csv"
 
 
 _PLAY_KEYS = ("labels", "split", "order", "seed", "repeat")
-_WATCH_KEYS = ("takes", "early_s", "settle_s", "whole_within_s", "done")
+_WATCH_KEYS = ("takes", "early_s", "settle_s", "settle_unmarked_s", "whole_within_s", "done")
 
 
 class FolderCameraConfig(CameraConfig):
@@ -61,8 +61,19 @@ class FolderCameraConfig(CameraConfig):
     settle_s: float = Field(
         default=0.1, gt=0, le=10, description="watch: a file that did not change for so long may be whole"
     )
+    settle_unmarked_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="watch: the same for BMP and TIFF, whose bytes do not tell their end, unless the system says that "
+        "the writer closed the file",
+    )
     whole_within_s: float = Field(
-        default=2.0, gt=0, le=60, description="watch: a file that cannot be decoded so long after it came is not whole"
+        default=2.0,
+        gt=0,
+        le=60,
+        description="watch: a file that cannot be decoded so long after it came is not whole; after so long without a "
+        "part and a file none is expected any more for the parts before",
     )
     done: RelativePath | None = Field(
         default=None, description="watch: folder that taken files are moved to, on the same drive; null leaves them"
@@ -86,7 +97,7 @@ class FolderCameraConfig(CameraConfig):
             return FolderCamera(self)
         return DropFolder(
             self.name, self.folder, done=self.done, takes_all=self.takes == "all", early_s=self.early_s,
-            settle_s=self.settle_s, whole_within_s=self.whole_within_s,
+            settle_s=self.settle_s, settle_unmarked_s=self.settle_unmarked_s, whole_within_s=self.whole_within_s,
         )  # fmt: skip
 
 
@@ -124,8 +135,9 @@ class FolderCamera:
         if not self.config.folder.is_dir():
             raise CameraLostError(f"{self}: the folder is gone")
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, not_after: float | None = None) -> Frame:
         """Return the next picture; ``timeout_s`` is not used, as files are there or not."""
+        refuse_late(not_after, self)
         if self._next >= len(self._queue):
             if not self.config.repeat or not self._queue:
                 raise CameraEndedError(f"{self}: all {len(self._queue)} pictures were shown; set repeat: true to go on")

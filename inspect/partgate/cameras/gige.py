@@ -2,8 +2,9 @@
 
 One thread owns the camera: it opens, asks and closes it; a thread of the driver takes every picture as it comes.
 
-- ``software``: the camera is asked on its control channel whether it is there, triggered, and the next picture is the
-  part's. After one that did not come the stream is begun anew, so that it cannot come late for the next part.
+- ``software``: the camera is asked on its control channel whether it is there, then triggered unless it is too late by
+  then (``not_after``), and the next picture is the part's. After one that did not come the stream is begun anew, so
+  that it cannot come late for the next part.
 - ``line``: an edge at the camera's input takes the picture, before the station hears of the part. ``grab`` gives the
   oldest picture not yet given; pair them by ``block_id``. The newest ``buffer_frames`` are kept.
 - ``free``: the first ``skip_frames`` pictures that come after the call are thrown away, as they were under way. With
@@ -27,12 +28,13 @@ from pydantic import Field
 
 from partgate.cameras.apply import apply_settings
 from partgate.cameras.arrivals import Arrival, Arrivals, FrameCounts
+from partgate.cameras.base import refuse_late
 from partgate.cameras.gige_devices import GigeNodes, find_device
 from partgate.cameras.gvcp import ControlChannel
 from partgate.cameras.pixels import check_pixel_format, to_rgb
 from partgate.cameras.sequence import FrameSequence
-from partgate.cameras.settings import AppliedSettings, MachineVisionConfig
-from partgate.errors import CameraError, CameraLostError, ConfigError
+from partgate.cameras.settings import AppliedSettings, FrozenAfter, MachineVisionConfig, SerialNumber
+from partgate.errors import CameraError, CameraLostError, ConfigError, DamagedPictureError
 from partgate.parts import Frame
 
 _LOOK_MS = 100  # the library is asked for the next picture so long at a time
@@ -46,7 +48,7 @@ class GigeCameraConfig(MachineVisionConfig):
     KIND: ClassVar[str] = "gige"
 
     kind: Literal["gige"]
-    serial: str | None = Field(default=None, min_length=1, description="serial number; null takes the only camera")
+    serial: SerialNumber | None = Field(default=None, description="serial number; null takes the only camera")
     address: IPv4Address | None = Field(default=None, description="the camera's IPv4 address, instead of its serial")
     interface: str | None = Field(
         default=None, min_length=1, description="network card to look at, by its name or address; null looks at all"
@@ -60,9 +62,7 @@ class GigeCameraConfig(MachineVisionConfig):
     lost_after_periods: int = Field(
         default=5, ge=2, le=1000, description="trigger mode free: no picture for so many periods is a lost camera"
     )
-    frozen_after: int = Field(
-        default=10, ge=0, description="so many pictures equal to the last bit are a frozen camera; 0 never"
-    )
+    frozen_after: FrozenAfter = 2
     resend: bool = Field(default=True, description="ask the camera for lost packets again, where it can")
 
     def open(self) -> "GigeCamera":
@@ -145,14 +145,15 @@ class GigeCamera:
         if self.config.trigger.mode == "free":
             self._check_silence()
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, not_after: float | None = None) -> Frame:
         """Return a picture by the trigger mode; see the module."""
         _, arrivals = self._opened()
         until_s = time.monotonic() + timeout_s
         self.check()
+        refuse_late(not_after, self)
         if self.config.trigger.mode == "software":
             arrivals.clear()
-            self._trigger()
+            self._trigger(not_after)
             skip = 0
         else:
             skip = self.config.skip_frames if self.config.trigger.mode == "free" else 0
@@ -192,6 +193,7 @@ class GigeCamera:
             self._stream.__enter__()
         except self._error() as error:
             raise CameraLostError(f"{self}: its stream cannot be begun: {error}") from error
+        self._sequence.begin_anew()
         self._arrivals = Arrivals(f"read {self.config.name}", self._take, self.config.buffer_frames, self._sequence)
 
     def _stop(self) -> None:
@@ -214,12 +216,17 @@ class GigeCamera:
             return None
         return None if picture is None else (picture, picture.block_id, picture.ts_dev)
 
-    def _trigger(self) -> None:
+    def _trigger(self, not_after: float | None) -> None:
         try:
             self._camera.trigger_software()
         except self._error() as error:
             self.check()
             raise CameraError(f"{self}: takes no software trigger: {error}") from error
+        try:
+            refuse_late(not_after, self)  # a command that was lost is repeated by the library: exposed who knows when
+        except CameraError:
+            self._begin_anew()
+            raise
 
     def _wait(self, arrivals: Arrivals, until_s: float, timeout_s: float) -> Arrival:
         """Return the next picture; look meanwhile whether the camera is there."""
@@ -231,15 +238,19 @@ class GigeCamera:
             self.check()
             if left_s <= _ASK_EVERY_S:
                 break
-        cure = (
-            ""
-            if arrivals.arrived
-            else "; none has come yet: does a firewall keep UDP out, or a packet that is too large?"
-        )
+        cure = "; none has come yet: does a firewall keep UDP out, or a packet that is too large?"
+        if self.config.trigger.mode == "line":
+            cure = f"; no edge came at {self.config.trigger.source}? Look without one by --set trigger.mode=free"
+        elif arrivals.arrived:
+            cure = ""
         if self.config.trigger.mode == "software":
-            self._stop()  # its picture may still come: not into the next part's
-            self._start()
+            self._begin_anew()
         raise CameraError(f"{self}: no picture within {timeout_s:.3f} s{cure}")
+
+    def _begin_anew(self) -> None:
+        """Leave behind a picture that may still come: it is not the next part's."""
+        self._stop()
+        self._start()
 
     def _check_silence(self) -> None:
         _, arrivals = self._opened()
@@ -255,16 +266,16 @@ class GigeCamera:
             self._damaged += 1
             missing = picture.missing_packets
             what = f"{missing} packets are missing" if missing else f"it ended as {picture.status.value}"
-            raise CameraError(f"{self}: picture {arrival.number} is not whole: {what}; check the cable")
+            raise DamagedPictureError(f"{self}: picture {arrival.number} is not whole: {what}; check the cable")
         data = picture.payload()
         if problem := arrival.problem or self._sequence.judge(data):
-            raise CameraError(f"{self}: {problem}")
+            raise DamagedPictureError(f"{self}: {problem}")
         try:
             image = to_rgb(
                 np.frombuffer(data, np.uint8), picture.pixel_format, picture.height, picture.width, picture.padding_x
             )
         except CameraError as error:
-            raise CameraError(f"{self}: {error}") from None
+            raise DamagedPictureError(f"{self}: {error}") from None
         return Frame(
             image,
             arrival.came_at,

@@ -1,5 +1,6 @@
 """GigE Vision cameras that this PC sees, the one that is meant, and its features."""
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -40,10 +41,13 @@ class GigeDevice:
     vendor: str
     model: str
     user: str | None  # address of the PC that controls it; empty where it does not tell; None where nobody does
+    answers: bool = True  # it was seen, and is in a network of this PC
 
     def __str__(self) -> str:
         used = "" if self.user is None else f", in use{f' by {self.user}' if self.user else ''}"
-        return f"{self.vendor} {self.model} {self.serial or 'without a serial number'} at {self.address}{used}"
+        silent = "" if self.answers else ", does not answer: is this PC's network card in its network?"
+        serial = self.serial or ("without a serial number" if self.answers else "of unknown serial number")
+        return f"{self.vendor} {self.model} {serial} at {self.address}{used}{silent}"
 
 
 def list_gige_devices(interface: str | None = None) -> tuple[GigeDevice, ...]:
@@ -66,7 +70,7 @@ def find_device(library: Any, wanted: Wanted, who: str) -> tuple[Any, str]:
     """Return the library's handle and the serial number of the camera that is meant.
 
     Raises:
-        CameraLostError: If it is not there, or several could be meant; those seen are listed.
+        CameraLostError: If it is not there or does not answer, or several could be meant; those seen are listed.
     """
     seen = [(info, _ask(info)) for info in _discover(library, wanted.interface, who)]
     fits = [
@@ -75,6 +79,8 @@ def find_device(library: Any, wanted: Wanted, who: str) -> tuple[Any, str]:
         if (wanted.serial is None or device.serial == wanted.serial)
         and (wanted.address is None or device.address == str(wanted.address))
     ]
+    if len(fits) == 1 and not fits[0][1].answers:  # the library would try for seconds
+        raise CameraLostError(f"{who}: found {fits[0][1]}")
     if len(fits) == 1:
         return fits[0][0], fits[0][1].serial
     found = ", ".join(str(device) for _, device in seen) or "no camera at all"
@@ -89,6 +95,11 @@ def _discover(library: Any, interface: str | None, who: str) -> list[Any]:
     try:
         infos = library.discover(timeout_ms=_LISTEN_MS, iface=interface, all=True)
     except library.GenicamError as error:
+        cards = [name for _, name in socket.if_nameindex()]
+        if interface is not None and interface not in cards:
+            raise CameraLostError(
+                f"{who}: no network card has the name or address '{interface}'; this PC has {', '.join(cards)}"
+            ) from error
         first = str(error).splitlines()[0]
         raise CameraLostError(f"{who}: cannot look for cameras: {first}") from error
     return sorted(infos, key=lambda info: IPv4Address(info.ip))
@@ -97,7 +108,9 @@ def _discover(library: Any, interface: str | None, who: str) -> list[Any]:
 def _ask(info: Any) -> GigeDevice:
     with ControlChannel(info.ip) as channel:
         user = channel.controller() if channel.is_controlled() else None
-        return GigeDevice(channel.serial() or "", info.ip, info.manufacturer or "", info.model or "", user)
+        serial = channel.serial()
+        names = info.manufacturer or "", info.model or ""
+        return GigeDevice(serial or "", info.ip, *names, user, answers=serial is not None)
 
 
 class GigeNodes:

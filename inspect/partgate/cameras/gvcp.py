@@ -7,6 +7,7 @@ Source:
     AIA, GigE Vision 2.0: GVCP, sections 14-16 (READREG 0x0080, READMEM 0x0084), 28 (bootstrap registers).
 """
 
+import contextlib
 import socket
 import struct
 import time
@@ -26,7 +27,7 @@ _SERIAL, _SERIAL_BYTES = 0x00D8, 16
 
 
 class ControlChannel:
-    """One camera, asked by one thread at a time.
+    """One camera, asked by one thread at a time; one in a network that this PC is not in does not answer.
 
     Args:
         address: Its IPv4 address.
@@ -34,8 +35,10 @@ class ControlChannel:
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        # Connected: a PC whose camera program has ended refuses at once, and only this camera's answers come in.
-        self._socket.connect((address, _PORT))
+        # Connected: a PC whose camera program has ended refuses at once, and only this camera's answers come in. Where
+        # this PC has no way to that network, every question is then one that is not answered.
+        with contextlib.suppress(OSError):
+            self._socket.connect((address, _PORT))
         self._number = 0
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ comes and decodes only those that are asked for. What counts as new, lost and fr
 - **new**: came so long after the call as the camera's latency or its pictures under way ask for, and came in step.
   After a stall its pictures come at once: the first of them late, the others too close behind each other.
 - **lost**: the source says so, or no picture came for ``lost_after_s``, and never less than ten frame periods.
+- **every**: where parts are found in the stream, nothing is asked for: each picture is given, in order.
 - **frozen**: sensors are noisy, so pictures that are the same to the last bit were not exposed anew. One that equals
   the picture handed out before is refused; the same one for ``frozen_after_s`` is a lost camera.
 """
@@ -21,9 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from partgate.cameras.base import CameraConfig
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, DataError
 from partgate.parts import Image
 
@@ -35,15 +34,8 @@ _WINDOW_S, _LEAST_WINDOW_S, _LEAST_ARRIVALS = 2.0, 0.5, 5  # what the frame peri
 _IN_STEP = (0.5, 1.75)  # frame periods between two pictures that did not wait in a queue
 _LOOK_EVERY_S = 0.5  # one picture is compared so often while none is asked for
 _LEAST_LOOKS = 3
+_KEPT = 8  # of every picture; the newest stay
 _EVERY_PX = 17  # different pictures are told apart by a few of their pixels
-
-
-class FreeRunningConfig(CameraConfig):
-    """Settings of every camera that runs freely."""
-
-    lost_after_s: float = Field(
-        default=0.5, gt=0, le=60, description="no picture for so long, and for ten frame periods, is a lost camera"
-    )
 
 
 class Source(Protocol):
@@ -80,6 +72,7 @@ class Habits:
     frozen_after_s: float = 0.0  # 0: may repeat a picture
     period_s: float | None = None  # where the source keeps it exactly; else it is measured
     ends: bool = False  # a file, which has a last picture
+    every: bool = False  # nothing is asked for: each picture is given, in order
 
 
 @dataclass(slots=True)
@@ -105,6 +98,7 @@ class NewestReader:
         self._arrived = self._handed_out = 0
         self._request: _Request | None = None
         self._taken: tuple[NDArray[Any], datetime] | None = None
+        self._kept: deque[tuple[NDArray[Any], datetime]] = deque(maxlen=_KEPT)  # of every picture
         self._before: NDArray[Any] | None = None  # handed out last
         self._seen: NDArray[Any] | None = None  # compared last
         self._seen_at, self._same_since, self._looks = 0.0, 0.0, 0
@@ -148,7 +142,7 @@ class NewestReader:
             self._raise_if_lost()
 
     def grab(self, timeout_s: float) -> tuple[Image, datetime]:
-        """Return a picture exposed after this call, and when it came (UTC).
+        """Return a picture exposed after this call, or the next of every picture, and when it came (UTC).
 
         Raises:
             CameraError: If none came in time, it is not whole, or is the same as the one before.
@@ -156,6 +150,8 @@ class NewestReader:
         """
         asked_at = time.monotonic()
         deadline = asked_at + timeout_s
+        if self._habits.every:
+            return self._next(deadline, timeout_s)
         with self._changed:
             self._raise_if_lost()
             wait_s = self._habits.latency_s + (self._period_s() or 0.0) if self._habits.latency_s else 0.0
@@ -174,6 +170,16 @@ class NewestReader:
                     f"({self._arrived - arrived} came)"
                 )
             (raw, came_at), self._taken = self._taken, None
+        return self._check_picture(raw), came_at
+
+    def _next(self, deadline: float, timeout_s: float) -> tuple[Image, datetime]:
+        with self._changed:
+            while not self._kept:
+                self._raise_if_lost()
+                if (left := deadline - time.monotonic()) <= 0:
+                    raise CameraError(f"{self._who}: no picture within {timeout_s:.3f} s")
+                self._changed.wait(min(left, self._lost_limit_s()))
+            raw, came_at = self._kept.popleft()
         return self._check_picture(raw), came_at
 
     def _check_picture(self, raw: NDArray[Any]) -> Image:
@@ -237,7 +243,7 @@ class NewestReader:
 
     def _take(self, now: float, came_at: datetime) -> None:
         with self._changed:
-            is_wanted = self._is_wanted(now)
+            is_wanted = self._habits.every or self._is_wanted(now)
             self._arrived += 1
             self._arrivals.append(now)
             while len(self._arrivals) > _LEAST_ARRIVALS and now - self._arrivals[0] > _WINDOW_S:
@@ -248,7 +254,10 @@ class NewestReader:
         raw = self._source.look()  # outside the lock: decoding takes its time
         frozen_s = self._same_for_s(raw, now)
         with self._changed:
-            if is_wanted and self._request is not None:
+            if self._habits.every:
+                self._kept.append((raw, came_at))
+                self._changed.notify_all()
+            elif is_wanted and self._request is not None:
                 self._taken, self._request = (raw, came_at), None
                 self._changed.notify_all()
         if self._habits.frozen_after_s and self._looks >= _LEAST_LOOKS and frozen_s >= self._habits.frozen_after_s:

@@ -27,6 +27,10 @@ class FrameSequence:
         self._last_content: bytes | None = None
         self._equal = 0  # pictures of that content in a row
 
+    def begin_anew(self) -> None:
+        """Take it that numbers and time stamps begin anew, as the stream does; contents must change all the same."""
+        self._last_number = self._last_ticks = None
+
     def follow(self, number: int, ticks: int | None) -> str | None:
         """Take a picture's number and time stamp in the order of arrival.
 
@@ -66,7 +70,7 @@ class FrameSequence:
             return None
         return (
             f"picture is frozen: {self._equal} in a row are equal to the last bit; switch the camera off and on, "
-            "or set frozen_after: 0 for a camera without noise"
+            "or set frozen_after: 0 for a source without noise"
         )
 
 

@@ -9,12 +9,38 @@ Both spellings of a feature are known: SFNC's (``ExposureTime``) and that of old
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Annotated, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from partgate.cameras.base import CameraConfig
 from partgate.configfile import Settings
+
+
+def _not_one(value: int) -> int:
+    if value == 1:
+        raise ValueError("must be 0 (off) or at least 2, got 1: a picture alone repeats nothing")
+    return value
+
+
+FrozenAfter = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="so many pictures in a row equal to the last bit are a frozen camera, refused from there on; 2 "
+        "refuses the first repetition; 0 never, for sources without noise (test cameras, drawn pictures)",
+    ),
+    AfterValidator(_not_one),
+]
+"""Setting of every driver that follows its pictures by ``sequence.FrameSequence``; 2 unless given."""
+
+
+def _digits_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) else value
+
+
+SerialNumber = Annotated[str, BeforeValidator(_digits_as_text), Field(min_length=1)]
+"""As it stands on the camera; one of digits alone needs no quotation marks, unless it begins with a zero."""
 
 
 class RegionSettings(Settings):
@@ -93,6 +119,12 @@ class MachineVisionCamera(Protocol):
     def applied(self) -> AppliedSettings:
         """Return what the open camera made of its settings."""
         ...
+
+
+def found_settings(camera: object) -> Mapping[str, float | str]:
+    """Return what an open camera's settings were read back as; nothing for one that does not tell them."""
+    applied = getattr(camera, "applied", None)
+    return applied.found if isinstance(applied, AppliedSettings) else {}
 
 
 def wanted_settings(config: CameraConfig) -> dict[str, float | str]:

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from partgate.cameras.newest import FreeRunningConfig, Habits, NewestReader
+from partgate.cameras.base import FreeRunningConfig, refuse_late
+from partgate.cameras.newest import Habits, NewestReader
 from partgate.configfile import SECRET
 from partgate.errors import CameraLostError, ConfigError
 from partgate.imaging import decode_picture, to_rgb
@@ -34,6 +35,7 @@ from partgate.secrets import SecretSource
 _SCHEMES = ("http", "https", "rtsp", "rtsps")
 _PASSWORD = "{password}"
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_LOG_LEVEL, _QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"  # AV_LOG_QUIET
 
 
 class StreamCameraConfig(FreeRunningConfig):
@@ -108,6 +110,7 @@ class StreamCamera:
     def __enter__(self) -> Self:
         import cv2
 
+        _silence(cv2)
         limits = [
             (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * self.config.open_within_s)),
             (cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * self.config.lost_after_s)),
@@ -133,6 +136,7 @@ class StreamCamera:
             latency_s=self.config.latency_ms / 1000,
             lost_after_s=self.config.lost_after_s,
             frozen_after_s=self.config.frozen_after_s,
+            every=self.config.gives_every_picture,
         )
         reader = NewestReader(str(self), _Stream(capture, is_mjpeg=is_mjpeg), habits)
         reader.start(self.config.open_within_s)
@@ -153,8 +157,9 @@ class StreamCamera:
         """Look whether pictures still come."""
         self._open_reader().check()
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, not_after: float | None = None) -> Frame:
         """Return the first picture that was surely exposed after this call."""
+        refuse_late(not_after, self)
         image, came_at = self._open_reader().grab(timeout_s)
         return Frame(image, came_at, self.config.name, settings=self._settings)
 
@@ -194,6 +199,15 @@ class _Stream:
 
     def release(self) -> None:
         self._capture.release()
+
+
+def _silence(cv2: Any) -> None:
+    """Keep OpenCV and FFmpeg from writing on the screen: what is wrong with a stream is told in our own words.
+
+    FFmpeg's level is read once a process, before the first stream opens.
+    """
+    os.environ.setdefault(_LOG_LEVEL, _QUIET)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 class _Turn:

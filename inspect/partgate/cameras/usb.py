@@ -14,13 +14,15 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
-from partgate.cameras.newest import FreeRunningConfig, Habits, NewestReader
+from partgate.cameras.base import FreeRunningConfig, refuse_late
+from partgate.cameras.newest import Habits, NewestReader
+from partgate.configfile import beside_the_file
 from partgate.errors import CameraLostError
 from partgate.imaging import to_rgb
 from partgate.parts import Frame, Image
@@ -30,6 +32,20 @@ _FROZEN_AFTER_S = 3.0
 _FALLBACK_RATE = 25.0  # of a video file that does not say
 _IS_LINUX = sys.platform.startswith("linux")
 _DEVICES = Path("/sys/class/video4linux")
+_VIDEO_SUFFIXES = frozenset(
+    {".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"}
+)
+
+
+def _beside_the_file(device: int | str, info: ValidationInfo) -> int | str:
+    """Return a path or a video file as meant from the folder of the file it stands in; a camera's name as it is."""
+    if isinstance(device, str) and ("/" in device or device.startswith("~") or _is_video(device)):
+        return str(beside_the_file(Path(device), info))
+    return device
+
+
+def _is_video(device: str) -> bool:
+    return Path(device).suffix.lower() in _VIDEO_SUFFIXES
 
 
 class UsbCameraConfig(FreeRunningConfig):
@@ -38,9 +54,10 @@ class UsbCameraConfig(FreeRunningConfig):
     KIND: ClassVar[str] = "usb"
 
     kind: Literal["usb"]
-    device: int | str = Field(
+    device: Annotated[int | str, AfterValidator(_beside_the_file)] = Field(
         default=0,
-        description="number of the camera, its name, a path such as /dev/v4l/by-id/..., or a video file",
+        description="number of the camera, its name, a path such as /dev/v4l/by-id/..., or a video file from this "
+        "file's folder",
     )
     width_px: int | None = Field(default=None, gt=0, description="picture width; null leaves the driver's")
     height_px: int | None = Field(default=None, gt=0, description="picture height; null leaves the driver's")
@@ -57,7 +74,10 @@ class UsbCameraConfig(FreeRunningConfig):
     )
     focus: float | None = Field(default=None, description="in the driver's own unit; switches autofocus off")
     skip_frames: int = Field(
-        default=2, ge=1, le=30, description="pictures under way when the trigger came, thrown away; measure yours"
+        default=2,
+        ge=1,
+        le=30,
+        description="pictures under way when the trigger came, thrown away; measure yours; with trigger presence none",
     )
     frozen_after_s: float | None = Field(
         default=None,
@@ -99,6 +119,7 @@ class UsbCamera:
             frozen_after_s=self._frozen_after_s(is_file=is_file),
             period_s=1 / (rate if 0 < rate < 1000 else _FALLBACK_RATE) if is_file else None,
             ends=is_file,
+            every=self.config.gives_every_picture,
         )
         reader = NewestReader(str(self), _Capture(capture, habits.period_s), habits)
         reader.start(self.config.open_within_s)
@@ -119,8 +140,9 @@ class UsbCamera:
         """Look whether pictures still come."""
         self._open_reader().check()
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, not_after: float | None = None) -> Frame:
         """Return the first picture after the skipped ones: those that were exposed or on their way at this call."""
+        refuse_late(not_after, self)
         image, came_at = self._open_reader().grab(timeout_s)
         return Frame(image, came_at, self.config.name, source=str(self.config.device), settings=self._settings)
 
@@ -138,6 +160,8 @@ class UsbCamera:
         """Return what OpenCV is to open, and by which of its backends."""
         device = self.config.device
         if isinstance(device, str) and not Path(device).exists():
+            if _is_video(device):
+                raise CameraLostError(f"{self}: no such file; a video is looked for from the station file's folder")
             if "/" in device or not _IS_LINUX:
                 raise CameraLostError(f"{self}: there is no such path; is it plugged in? seen: {_seen()}")
             device = self._find_by_name(device)
@@ -154,9 +178,10 @@ class UsbCamera:
         names = _names()
         found = [number for number, known in names.items() if name.casefold() in known.casefold()]
         if len(found) != 1:
+            cure = "two of one make differ in their path below /dev/v4l/by-id or by-path"
             raise CameraLostError(
                 f"{self}: {len(found)} cameras have '{name}' in their name, one is needed; seen: {_seen()}; "
-                "two of one make are told apart by their path below /dev/v4l/by-id or by-path"
+                f"{cure if found else 'is it plugged in?'}"
             )
         return found[0]
 

@@ -1,10 +1,11 @@
 """``partgate seal`` and ``partgate accept``: the list of parts, and the record that both sides sign."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from partgate.cli.options import PdfLanguage, RunOrRecipe
 from partgate.cli.progress import shown_progress
 
 _EXIT_CODES = {"passed": 0, "failed": 3, "not_shown": 4}
@@ -32,14 +33,12 @@ def seal(
 
 
 def accept(
-    run_or_recipe: Annotated[Path, typer.Argument(help="Run folder of 'partgate train', or a recipe file.")],
+    run_or_recipe: RunOrRecipe,
     data: Annotated[Path, typer.Argument(help="Labelled folder with parts that had no say in the gate.")],
     limits: Annotated[Path, typer.Option(help="What was agreed: a file like those in configs/limits/.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the record; a record in it is never overwritten.")],
     seal: Annotated[Path | None, typer.Option(help="File of 'partgate seal', written before.")] = None,
-    lang: Annotated[
-        Literal["en", "de"], typer.Option(help="What the page shows first; the only one in the PDF.")
-    ] = "en",
+    lang: PdfLanguage = "en",
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write acceptance.pdf (needs partgate\\[pdf]).")] = False,
     signed_by: Annotated[
         list[str] | None, typer.Option(help="Name for the signature fields: supplier, then customer, then others.")

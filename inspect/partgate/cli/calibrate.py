@@ -56,7 +56,8 @@ def calibrate(
         px_per_mm, like,
     )  # fmt: skip
     done = calibrate(wishes, out)
-    print("\n".join(done.lines))
+    for line in done.lines:
+        print(line)
     path, corners = done.boards[-1] if done.boards else (pictures[0], None)
     look = save_look(out, draw_calibration(read_picture(path), done.calibration, wanted, corners))
     print(f"look:  {look} (left as the camera sees it, right straightened: straight edges run along the lines)")

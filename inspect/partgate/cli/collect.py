@@ -36,14 +36,20 @@ def collect(
     wishes = CollectWishes(label, out or Path(f"{station.stem}-pictures"), parts, by_hand, lot)
     is_person = sys.stdin is not None and (by_hand or sys.stdin.isatty())
     how = "Enter takes a picture" if by_hand else "waiting for parts; no result is sent"
-    print(f"station '{config.name}': collecting '{label}' into {wishes.out}, {how} (Ctrl-C ends)", flush=True)
-    if is_person:
-        print(HELP, flush=True)
-    tally = collect_pictures(config, wishes, lambda text: print(text, flush=True), typed_lines() if is_person else None)
+    print(f"station '{config.name}': collecting '{label}' into {wishes.out}, opening", flush=True)
+
+    def tell_ready() -> None:
+        print(f"ready, {how} (Ctrl-C ends)", flush=True)
+        if is_person:
+            print(HELP, flush=True)
+
+    lines = typed_lines() if is_person else None
+    tally = collect_pictures(config, wishes, lambda text: print(text, flush=True), lines, on_ready=tell_ready)
     print(f"{tally.kept} parts collected, {tally.undone} taken back, {tally.useless} pictures not kept")
     for why, count in tally.without.items():
         print(f"{count} parts without a picture: {why}")
-    print(f"next: partgate data check {wishes.out}")
+    if tally.kept:
+        print(f"next: partgate data check {wishes.out}")
 
 
 def typed_lines() -> Iterator[str]:

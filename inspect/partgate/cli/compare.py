@@ -1,10 +1,11 @@
 """``partgate compare``: the same parts through two gates."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from partgate.cli.options import PageLanguage
 from partgate.cli.progress import shown_progress
 
 
@@ -13,7 +14,7 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="B", help="Another one; of the same purpose and good class.")],
     data: Annotated[Path, typer.Argument(help="Labelled folder; pictures that had a say in A or B are left out.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for compare.html, compare.json and changed.csv.")],
-    lang: Annotated[Literal["en", "de"], typer.Option(help="What the page shows first; both are in it.")] = "en",
+    lang: PageLanguage = "en",
 ) -> None:
     """Put the same parts through two gates: what changes, and whether it is more than chance."""
     from partgate.compare.compare import compare as put_through_both

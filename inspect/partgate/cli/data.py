@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from partgate.cli.options import GoodClass, PageLanguage
 from partgate.cli.progress import Progress, shown_progress
 from partgate.errors import DataError, TrainingError
 
@@ -53,11 +54,11 @@ def check(
     run: Annotated[
         Path | None, typer.Option("--run", help="Run folder of a training on it: also shows labels that look wrong.")
     ] = None,
-    good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    good_class: GoodClass = None,
     image_size: Annotated[
         int | None, typer.Option(min=64, max=1024, help="Input size of the training to come; the preset's.")
     ] = None,
-    lang: Annotated[Literal["en", "de"], typer.Option(help="What the page shows first; both are in it.")] = "en",
+    lang: PageLanguage = "en",
 ) -> None:
     """Look for copies, look-alikes, wrong labels, bad pictures and whatever else spoils a training; deletes nothing."""
     from partgate.data.check import check_folder

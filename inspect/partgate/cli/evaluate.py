@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from partgate.cli.options import PdfLanguage, RunOrRecipe
 from partgate.cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -13,12 +14,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run_or_recipe: Annotated[Path, typer.Argument(help="Run folder of 'partgate train', or a recipe file.")],
+    run_or_recipe: RunOrRecipe,
     data: Annotated[Path, typer.Argument(help="Labelled folder; of the run's own folder only the test side is used.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.json and predictions.csv.")],
-    lang: Annotated[
-        Literal["en", "de"], typer.Option(help="What the page shows first; the only one in the PDF.")
-    ] = "en",
+    lang: PdfLanguage = "en",
     limits: Annotated[Path | None, typer.Option(help="What was agreed: a file like those in configs/limits/.")] = None,
     payback: Annotated[
         Path | None, typer.Option(help="Case of 'partgate payback'; its rates are those of this evaluation.")

@@ -1,13 +1,13 @@
 """``partgate learning-curve``: what twice the pictures would bring."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from partgate.cli.needed import require
+from partgate.cli.options import GoodClass, PageLanguage
 from partgate.cli.progress import shown_progress
-from partgate.errors import TrainingError
 
 _NEEDED = ("torch", "torchvision", "timm", "sklearn", "onnx", "onnxscript")
 
@@ -25,14 +25,12 @@ def learning_curve(
     draws: Annotated[
         int | None, typer.Option(min=1, max=100, help="How often each share is drawn; 12, with standard 2.")
     ] = None,
-    good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    good_class: GoodClass = None,
     seed: Annotated[int | None, typer.Option(help="Same seed and machine, same curve.")] = None,
-    lang: Annotated[Literal["en", "de"], typer.Option(help="What the page shows first; both are in it.")] = "en",
+    lang: PageLanguage = "en",
 ) -> None:
     """Train on growing shares of the parts and say what twice the pictures would bring, as a band; no run is made."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise TrainingError(f"training needs {', '.join(missing)}; pip install 'partgate[train]'")
+    require("training", *_NEEDED)
     from partgate.training.config import load_training
 
     frozen: dict[str, Any] = {} if preset == "standard" else {"fine_tune": {"part": "none"}}

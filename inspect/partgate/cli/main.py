@@ -3,6 +3,8 @@
 Commands import what they need when they run: ``partgate --help`` is at once, and a line PC never meets torch.
 """
 
+import os
+import re
 import sys
 from typing import Annotated
 
@@ -82,10 +84,21 @@ def _common(
     """Visual quality inspection: learn good and defect from pictures, judge parts, send the sort signal."""
 
 
+def expand_home(argument: str) -> str:
+    """Return an argument with the home folder in the place of ``~``, where a shell leaves it: ``--out=~/x``, Windows.
+
+    Example:
+        >>> expand_home("--why=about ~3 parts"), expand_home("~3")
+        ('--why=about ~3 parts', '~3')
+    """
+    found = re.fullmatch(r"([\w.-]+=)?(~(?:[/\\].*)?)", argument, re.DOTALL)
+    return argument if found is None else (found[1] or "") + os.path.expanduser(found[2])
+
+
 def main() -> None:
     """Run the command line: errors of the user in plain words and exit code 1, bugs with their traceback."""
     try:
-        app()
+        app(args=[expand_home(argument) for argument in sys.argv[1:]])
     except PartgateError as error:
         lines = str(error).splitlines()
         print("\n".join(f"partgate: {line}" for line in lines), file=sys.stderr)

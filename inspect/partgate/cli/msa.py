@@ -1,11 +1,14 @@
 """``partgate msa``: how well the station and people agree with themselves, each other and the reference."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from partgate.cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from partgate.msa.study import Study
 
 
 def msa(
@@ -53,26 +56,26 @@ def msa(
         _prepare(template, parts, runs, appraiser or [], seed, lang)
         return
     from partgate.msa.input import read_study
+
+    with shown_progress() as progress:
+        found = read_study(
+            study or [], reference=reference, station=station, pictures=pictures, predictions=predictions or [],
+            recheck_as=recheck_as, progress=progress,
+        )  # fmt: skip
+    named = [*(study or []), *([pictures] if pictures else []), *(predictions or [])][0]
+    _analyse(found, named, out, lang)
+
+
+def _analyse(found: "Study", named: Path, out: Path | None, language: str) -> None:
+    """Write and print what a study shows; it is called, and by default lies, as what the user named first."""
     from partgate.msa.msa import analyse
     from partgate.msa.page import PAGE_FILE, write_msa
     from partgate.msa.summary import summarise
 
-    sheets = study or []
-    with shown_progress() as progress:
-        found = read_study(
-            sheets,
-            reference=reference,
-            station=station,
-            pictures=pictures,
-            predictions=predictions or [],
-            recheck_as=recheck_as,
-            progress=progress,
-        )
-    named = (sheets or [pictures] if pictures else sheets or predictions or [])[0]
     title = named.resolve().name if named.is_dir() else named.stem
     out = out or named.resolve().parent / f"{title}-msa"
     figures = analyse(found)
-    write_msa(figures, found, out, title, lang)
+    write_msa(figures, found, out, title, language)
     for note in found.notes:
         print(f"note: {note}")
     for line in summarise(figures):

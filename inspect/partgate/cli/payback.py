@@ -1,15 +1,17 @@
 """``partgate payback``: months until the gate has paid for itself."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from partgate.cli.options import PageLanguage
 
 
 def payback(
     file: Annotated[Path | None, typer.Argument(help="YAML file of one case; begin with --example.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for payback.html and payback.json.")] = None,
-    lang: Annotated[Literal["en", "de"], typer.Option(help="What the page shows first; both are in it.")] = "en",
+    lang: PageLanguage = "en",
     example: Annotated[
         Path | None, typer.Option("--example", help="Write an example case with comments to this file and stop.")
     ] = None,

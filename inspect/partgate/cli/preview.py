@@ -1,12 +1,12 @@
 """``partgate data preview``: a contact sheet of pictures and their augmented views."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from partgate.errors import TrainingError
+from partgate.cli.needed import require
+from partgate.cli.options import GoodClass
 
 _NEEDED = ("torch", "torchvision", "timm", "onnx", "onnxscript", "albumentations")
 
@@ -24,12 +24,10 @@ def preview(
         int | None, typer.Option(min=0, help="Another sample and other views; by default the training's seed.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Names a file of configs/training/.")] = None,
-    good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    good_class: GoodClass = None,
 ) -> None:
     """Draw sampled pictures beside their augmented views, as the network sees them while it learns."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise TrainingError(f"the preview needs {', '.join(missing)}; pip install 'partgate[train]'")
+    require("the preview", *_NEEDED)
     from partgate.training.config import load_training
 
     loaded = load_training(config, preset, good_class=good_class)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
+from partgate.cli.options import RunOrRecipe
+
 if TYPE_CHECKING:
     from partgate.recipe import Limits
 
@@ -14,7 +16,7 @@ app = typer.Typer(help="Carry a recipe with its bundle to another PC: pack, inst
 
 @app.command()
 def pack(
-    run_or_recipe: Annotated[Path, typer.Argument(help="Run folder of 'partgate train', or a recipe file.")],
+    run_or_recipe: RunOrRecipe,
     out: Annotated[Path, typer.Argument(help="File to write; it ends with .partgate-recipe.")],
     with_: Annotated[
         list[Path] | None, typer.Option("--with", help="Paper to carry along, as report.html; may stand repeatedly.")

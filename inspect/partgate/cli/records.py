@@ -81,8 +81,11 @@ def list_(
     from partgate.records.read import read_records
 
     wanted = _wanted(station, begins, ends, zone, verdict, lot, part_id, reason)
-    for row in read_records(_open(place)[0], last=last, wanted=wanted):
+    found = read_records(_open(place)[0], last=last + 1, wanted=wanted)
+    for row in found[-last:]:
         print(_line(row))
+    if len(found) > last:
+        print(f"only the newest {last}; there are older ones: --last {5 * last}", file=sys.stderr)
 
 
 def _line(row: dict[str, Any]) -> str:

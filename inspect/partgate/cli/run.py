@@ -28,18 +28,24 @@ def run(
 ) -> None:
     """Inspect parts: wait for triggers, judge, sort, record. Ctrl-C finishes the part in hand."""
     from partgate.configfile import load_config
+    from partgate.glossary import text
     from partgate.station.config import StationConfig
     from partgate.station.run import percentiles, run_station
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     config = load_config(station, StationConfig)
-    print(f"station '{config.name}': {_recipes(config)}, waiting for parts (Ctrl-C stops)", flush=True)
-    result = run_station(config, parts, linger_s=linger)
+    print(f"station '{config.name}': {_recipes(config)}, opening", flush=True)
+    result = run_station(
+        config, parts, linger_s=linger, on_ready=lambda: print("ready, waiting for parts (Ctrl-C stops)", flush=True)
+    )
     summary = result.summary
     verdicts: Counter[str] = Counter()
     for (_, verdict, _), n in summary.lanes.items():
         verdicts[verdict] += n
     print("verdicts: " + (", ".join(f"{n} {name}" for name, n in sorted(verdicts.items())) or "none"))
+    for reason, n in summary.rechecks.most_common():
+        last = " ".join(summary.last_recheck[reason].split())
+        print(f"RECHECK: {n} {text(f'reason.{int(reason)}', 'en')}" + (f"; the last one: {last}" if last else ""))
     if any(truth != "?" for truth, _, _ in summary.lanes):
         print("truth      verdict   lane  parts")
         for (truth, verdict, lane), n in sorted(summary.lanes.items()):

@@ -1,13 +1,18 @@
 """``partgate train``: labelled folder in, bundle and recipe out."""
 
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from partgate.cli.needed import require
+from partgate.cli.options import GoodClass
 from partgate.cli.progress import shown_progress
-from partgate.errors import TrainingError
+
+if TYPE_CHECKING:
+    from partgate.training.config import TrainingConfig
+    from partgate.training.loop import TrainingResult
 
 _NEEDED = ("torch", "torchvision", "timm", "sklearn", "albumentations", "onnx", "onnxscript")
 
@@ -18,7 +23,7 @@ def train(
     preset: Annotated[
         str | None, typer.Option(help="quick, standard (default) or thorough; names a file of configs/training/.")
     ] = None,
-    good_class: Annotated[str | None, typer.Option(help="Name of the good class; 'none' sorts by class.")] = None,
+    good_class: GoodClass = None,
     keep: Annotated[
         Path | None, typer.Option(help="Older recipe whose name, number, lanes and class numbers are kept.")
     ] = None,
@@ -32,28 +37,38 @@ def train(
     ] = None,
 ) -> None:
     """Learn from a labelled folder: writes the bundle, the recipe, the split and the facts into a run folder."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise TrainingError(f"training needs {', '.join(missing)}; pip install 'partgate[train]'")
-    from partgate.training.config import load_training
-    from partgate.training.continuation import settings_of
-
-    # A folder says nothing about regions, good class or wishes; a training file says it itself.
-    known = settings_of(from_run) if from_run and source.is_dir() else {}
-    earlier_preset = known.pop("preset", None)
+    require("training", *_NEEDED)
     given = {
         "good_class": good_class, "seed": seed, "budget_minutes": budget_minutes,
         "keep": str(keep.absolute()) if keep else None, "from_run": str(from_run.absolute()) if from_run else None,
     }  # fmt: skip
-    said = {key: value for key, value in given.items() if value is not None}
-    config = load_training(source, preset or earlier_preset, **{**known, **said})
-    from partgate.training.judged import describe_limits
+    config = _load(source, preset, from_run, {key: value for key, value in given.items() if value is not None})
     from partgate.training.loop import train as train_on  # torch takes seconds; a wrong file is told before
 
     with shown_progress() as progress:
         result = train_on(config, out, progress, say=lambda text: print(text, flush=True))
     if result is None:  # a further process of torchrun
         return
+    _tell(result, out)
+    if config.from_run:
+        _compare(config.from_run, out, config.data)
+    print(f"next:     partgate evaluate {out} {source if source.is_dir() else config.data} --out {out}-report")
+
+
+def _load(source: Path, preset: str | None, from_run: Path | None, said: Mapping[str, Any]) -> "TrainingConfig":
+    """Return the settings: as said now, else as in the older run, else as in the file or preset."""
+    from partgate.training.config import load_training
+    from partgate.training.continuation import settings_of
+
+    # A folder says nothing about regions, good class or wishes; a training file says it itself.
+    known = settings_of(from_run) if from_run and source.is_dir() else {}
+    earlier_preset = known.pop("preset", None)
+    return load_training(source, preset or earlier_preset, **{**known, **said})
+
+
+def _tell(result: "TrainingResult", out: Path) -> None:
+    from partgate.training.judged import describe_limits
+
     for note in result.notes:
         print(f"note: {note}")
     limits, sides = result.limits, result.sides
@@ -66,9 +81,6 @@ def train(
         f"proof:    exported = trained on {proof.pictures} pictures, largest difference {proof.largest_difference:.1e}"
     )
     print(f"bundle:   {result.bundle.id[:12]}  {out / 'model.partgate'}")
-    if config.from_run:
-        _compare(config.from_run, out, config.data)
-    print(f"next:     partgate evaluate {out} {source if source.is_dir() else config.data} --out {out}-report")
 
 
 def _compare(old: Path, new: Path, data: Path) -> None:

@@ -7,7 +7,7 @@ All that is written at once goes out in one Write call, once, without retry, the
 behind the whole result; state writes never touch the result. All that is read comes from one Read call, TRIG_SEQ first:
 what the PLC set before it is then new as well. The status of every item is checked, types and access when it connects.
 
-After any failure the connection is dropped without a word, and the next attempt waits (``BackOff``). The library's own
+After any failure the connection is dropped without a word, and the next attempt waits (``Pause``). The library's own
 reconnecting is never used: it would go on without reading where the PLC stands. Tried against asyncua and node-opcua,
 not on hardware.
 
@@ -30,17 +30,19 @@ from partgate.controllers.block import ControllerWords, StationWords, decode_con
 from partgate.controllers.opcua_link import (
     CONTROLLER_WORDS,
     RESULT_ORDER,
+    SHOWN,
     STATE_ORDER,
     STATION_WORDS,
     TEXTS,
-    BackOff,
     LoopThread,
+    check_written,
     cut,
     find_problem,
     import_asyncua,
     take_words,
 )
 from partgate.controllers.opcua_security import Identity, RefusedError, secure
+from partgate.controllers.pause import Pause
 from partgate.errors import ConfigError, ControllerError
 from partgate.parts import Result
 from partgate.secrets import SecretSource
@@ -51,7 +53,6 @@ _REFUSALS = ("BadUser", "BadIdentityToken", "BadCertificate", "BadSecurity", "Ba
 _SESSION_MS = 10_000  # after which the PLC forgets a station that was cut off: its sessions are few
 _LENGTHS = {"STATE": (4, 4), "RESULT": (7, 7), "CONTROLLER": (len(CONTROLLER_WORDS), 65535)}  # fewest, most words
 _CLOSE_WITHIN_S = 0.5
-_SHOWN = 5  # problems in one message
 
 
 def _plain_url(url: str) -> str:
@@ -126,7 +127,7 @@ class OpcuaController:
         self._identity: Identity | None = None
         if config.certificate and config.key and config.server_certificate:
             self._identity = Identity.read(config.certificate, config.key, (config.server_certificate,))
-        self._wait = BackOff()
+        self._pause = Pause()
         self._link: LoopThread | None = None
         self._client: Any = None
         self._step = ""
@@ -137,7 +138,7 @@ class OpcuaController:
         return f"controller '{self.config.name}' (opcua {self.config.url.removeprefix('opc.tcp://')})"
 
     def __enter__(self) -> Self:
-        self._wait.check(self)
+        self._pause.refuse_early(self)
         asyncua = import_asyncua(self)
         names = (*_READ_ORDER, *TEXTS, *STATION_WORDS) if self._has_words else ("STATE", "RESULT", "CONTROLLER")
         try:
@@ -166,7 +167,7 @@ class OpcuaController:
     def read(self) -> ControllerWords:
         """Return what the controller says now, from one Read."""
         words: ControllerWords = self._do(self._read_words(), self.config.answer_within_s)
-        self._wait.succeeded()
+        self._pause.shorten()
         return words
 
     def station_heartbeat(self) -> int | None:
@@ -189,13 +190,11 @@ class OpcuaController:
 
     def _write(self, block: Sequence[int], *, result: bool) -> None:
         word = dict(zip(STATION_WORDS, block, strict=True))
-        written: dict[str, int | list[int]]
+        written: dict[str, int | list[int]] = {"STATE": [word[name] for name in _STATE_WORDS]}
         if self._has_words:
             written = {name: word[name] for name in (*STATE_ORDER, *(RESULT_ORDER if result else ()))}
-        else:
-            written = {"STATE": [word[name] for name in _STATE_WORDS]}
-            if result:
-                written["RESULT"] = [word[name] for name in _RESULT_WORDS]
+        elif result:
+            written["RESULT"] = [word[name] for name in _RESULT_WORDS]
         self._do(self._write_items(written), self.config.answer_within_s)
 
     def _do(self, task: Any, timeout_s: float) -> Any:
@@ -215,7 +214,7 @@ class OpcuaController:
             hint = "; are user and password right?" if type(error).__name__ == "BadUserAccessDenied" else ""
             reason = f"{self._step}{str(error) or type(error).__name__}{hint}"
             self._drop()
-            self._wait.failed(refused=refused)
+            self._pause.lengthen(refused=refused)
             if isinstance(error, ConfigError):
                 raise
             raise ControllerError(f"{self}: {reason}") from error
@@ -225,9 +224,7 @@ class OpcuaController:
         link, client = self._link, self._client
         self._link, self._client, self._step = None, None, ""
         if link is not None:
-            with suppress(TimeoutError):
-                link.run(cut(client), _CLOSE_WITHIN_S)
-            link.close()
+            link.close(lambda: cut(client))
 
     async def _connect(self, asyncua: Any) -> None:
         config, seconds = self.config, self.config.connect_within_s
@@ -262,15 +259,14 @@ class OpcuaController:
             if problem:
                 problems.append(f"{self._ids[name].to_string()} {problem}")
         if problems:
-            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-            raise ValueError("; ".join(problems[:_SHOWN]) + more)
+            more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+            raise ValueError("; ".join(problems[:SHOWN]) + more)
 
     def _find_problem(self, name: str, value: Any) -> str | None:
         return find_problem(value, "String" if name in TEXTS else "UInt16", None if self._has_words else _LENGTHS[name])
 
     async def _read_items(self, names: Sequence[str], attribute: Any) -> dict[str, Any]:
         ua: Any = import_module("asyncua.ua")
-
         asked = [ua.ReadValueId(NodeId=self._ids[name], AttributeId=attribute) for name in names]
         found = await self._client.uaclient.read(ua.ReadParameters(NodesToRead=asked))
         if len(found) != len(names):
@@ -291,7 +287,6 @@ class OpcuaController:
 
     async def _write_items(self, written: dict[str, int | list[int]]) -> None:
         ua: Any = import_module("asyncua.ua")
-
         items = [
             ua.WriteValue(
                 NodeId=self._ids[name],
@@ -301,12 +296,4 @@ class OpcuaController:
             for name, value in written.items()
         ]
         found = await self._client.uaclient.write(ua.WriteParameters(NodesToWrite=items))
-        done = sum(status.is_good() for status in found)
-        if done != len(written):
-            bad = [
-                f"{self._ids[name].to_string()} ({status.name})"
-                for name, status in zip(written, found, strict=False)
-                if not status.is_good()
-            ]
-            refused = ", ".join(bad[:_SHOWN]) or "not told"
-            raise ValueError(f"only {done} of {len(written)} variables were written; refused: {refused}")
+        check_written([self._ids[name].to_string() for name in written], found)

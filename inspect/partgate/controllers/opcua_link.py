@@ -1,4 +1,4 @@
-"""What both OPC UA drivers share: the names of the words, the thread that asyncua runs in, waiting after a refusal.
+"""What both OPC UA drivers share: the names of the words, the thread that asyncua runs in.
 
 asyncua is asynchronous, a station is not: each driver owns one thread with an event loop, hands it one task at a time
 and waits for it no longer than its time-out. A task that is given up may still be executed by the other side.
@@ -8,13 +8,12 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
 from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords
-from partgate.errors import ConfigError, ControllerPausedError
+from partgate.errors import ConfigError
 
 STATION_WORDS = (
     "VIS_HB", "RES_SEQ", "VERDICT", "CLASS", "LANE", "RES_BOOT", "REASON", "CHECK", "STATE", "FAULT", "RECIPE_ACTIVE",
@@ -27,7 +26,8 @@ RESULT_ORDER = ("VERDICT", "CLASS", "LANE", "RES_BOOT", "REASON", "CHECK", "RES_
 state that it vouches for; ``RES_SEQ`` after the whole result, so that a result cut short still bears the old sequence,
 and its ``CHECK`` does not fit."""
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_REFUSED_S = 0.1, 2.0, 30.0
+SHOWN = 5  # problems in one message
+_END_WITHIN_S = 1.0
 T = TypeVar("T")
 
 
@@ -51,8 +51,14 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda loop, context: None)  # tasks of a connection that was dropped
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     def run(self, task: Coroutine[Any, Any, T], timeout_s: float) -> T:
         """Return what a task gives.
@@ -67,49 +73,30 @@ class LoopThread:
             future.cancel()
             raise TimeoutError(f"no answer within {timeout_s:g} s") from None
 
-    def close(self) -> None:
-        """Cancel what still runs and end the thread."""
-        ended = asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop)
-        concurrent.futures.wait([ended], timeout=1)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(1)
-        if not self._thread.is_alive():
-            self._loop.close()
+    def close(self, cut: Callable[[], None]) -> None:
+        """Cut what is open, cancel what still runs and end the thread.
+
+        A loop that is held up does all this later: nobody waits for it longer, and no socket stays open.
+
+        Args:
+            cut: Called in the loop; closes connections without a word.
+        """
+        asyncio.run_coroutine_threadsafe(_end(cut), self._loop)
+        self._thread.join(_END_WITHIN_S)
 
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.wait([asyncio.ensure_future(asyncio.gather(*others, return_exceptions=True))], timeout=0.5)
-
-
-class BackOff:
-    """Lets the next attempt wait: 0.1 s, then twice as long each time.
-
-    Up to 2 s after a failure, up to 30 s after a refusal: a wrong password tried often locks the account.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._pause_s, self._try_from = _FIRST_PAUSE_S, 0.0
-
-    def check(self, who: object) -> None:
-        """Raise ``ControllerError`` while it is too early to try again."""
-        wait_s = self._try_from - self._clock()
-        if wait_s > 0:
-            raise ControllerPausedError(f"{who}: is tried again in {wait_s:.1f} s")
-
-    def failed(self, *, refused: bool) -> None:
-        """Take note of a failed attempt."""
-        longest_s = _LONGEST_REFUSED_S if refused else _LONGEST_PAUSE_S
-        self._pause_s = min(self._pause_s, longest_s)
-        self._try_from = self._clock() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, longest_s)
-
-    def succeeded(self) -> None:
-        """Take note of a whole answer: the next failure waits shortly again."""
-        self._pause_s = _FIRST_PAUSE_S
+async def _end(cut: Callable[[], None]) -> None:
+    try:
+        cut()
+        await asyncio.sleep(0)  # what a library begins when its connection ends is cancelled, too
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait([asyncio.gather(*others, return_exceptions=True)], timeout=_END_WITHIN_S / 2)
+        cut()  # until it was cancelled a task may have connected
+        await asyncio.sleep(0)  # lets the transports close their sockets
+    finally:
+        asyncio.get_running_loop().stop()
 
 
 def find_problem(value: Any, kind: str, words: tuple[int, int] | None) -> str | None:
@@ -135,6 +122,23 @@ def find_problem(value: Any, kind: str, words: tuple[int, int] | None) -> str | 
     return f"holds {found}, must be {kind} array of {fewest}{'' if fewest == most else ' or more'}"
 
 
+def check_written(nodes: Sequence[str], statuses: Sequence[Any]) -> None:
+    """Refuse a Write of which not every item was done.
+
+    Args:
+        nodes: Ids of the variables, in the order of the request.
+        statuses: asyncua's, one for each.
+
+    Raises:
+        ValueError: If one is bad or missing.
+    """
+    done = sum(status.is_good() for status in statuses)
+    if done != len(nodes):
+        bad = [f"{node} ({status.name})" for node, status in zip(nodes, statuses, strict=False) if not status.is_good()]
+        refused = ", ".join(bad[:SHOWN]) or "not told"
+        raise ValueError(f"only {done} of {len(nodes)} variables were written; refused: {refused}")
+
+
 def take_words(word: Mapping[str, Any]) -> ControllerWords:
     """Return the controller's words from values by name; ``PART_ID`` and ``LOT`` may be missing.
 
@@ -153,7 +157,7 @@ def take_words(word: Mapping[str, Any]) -> ControllerWords:
     )  # fmt: skip
 
 
-async def cut(client: Any) -> None:
+def cut(client: Any) -> None:
     """Drop an asyncua client's connection without a word."""
     protocol = client.uaclient.protocol if client else None
     if protocol and protocol.transport:

@@ -98,6 +98,14 @@ class OpcuaNodes:
         """Listen no more."""
         await self._server.stop()
 
+    def cut(self) -> None:
+        """Listen no more and drop every client without a word: the library waits for those that read no more."""
+        server: Any = self._server
+        for transport in list(server.iserver.asyncio_transports):
+            transport.abort()
+        if server.bserver is not None and server.bserver._server is not None:
+            server.bserver._server.close()
+
     async def _make_words(self, index: int) -> None:
         folder = await self._server.nodes.objects.add_object(ua.NodeId("Partgate", index), f"{index}:Partgate")
         for name in (*STATION_WORDS, *CONTROLLER_WORDS, *TEXTS):

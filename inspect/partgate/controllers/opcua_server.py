@@ -29,8 +29,9 @@ from pydantic import Field, model_validator
 from partgate.configfile import Host, RelativePath
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import ControllerWords, StationWords
-from partgate.controllers.opcua_link import BackOff, LoopThread, import_asyncua
+from partgate.controllers.opcua_link import LoopThread, import_asyncua
 from partgate.controllers.opcua_security import Identity, RefusedError
+from partgate.controllers.pause import Pause
 from partgate.errors import ControllerError
 from partgate.parts import Result
 from partgate.secrets import SecretSource
@@ -104,7 +105,7 @@ class OpcuaServerController:
         self._identity: Identity | None = None
         if config.certificate and config.key:
             self._identity = Identity.read(config.certificate, config.key, config.trusted_clients)
-        self._wait = BackOff()
+        self._pause = Pause()
         self._link: LoopThread | None = None
         self._nodes: Any = None  # OpcuaNodes, while it is open
         self._boot = int(time.time() * 10) % 65535  # another one at each start, as a PLC must have
@@ -113,7 +114,7 @@ class OpcuaServerController:
         return f"controller '{self.config.name}' (opcua server on {self.config.host}:{self.config.port})"
 
     def __enter__(self) -> Self:
-        self._wait.check(self)
+        self._pause.refuse_early(self)
         import_asyncua(self)
         from partgate.controllers.opcua_nodes import OpcuaNodes
 
@@ -123,7 +124,7 @@ class OpcuaServerController:
             self._link.run(self._nodes.start(), _START_WITHIN_S)
         except (OSError, RefusedError) as error:
             self.__exit__()
-            self._wait.failed(refused=isinstance(error, RefusedError))
+            self._pause.lengthen(refused=isinstance(error, RefusedError))
             if isinstance(error, RefusedError):
                 raise ControllerError(f"{self}: {error}") from error
             hint = "is another program or station using it?"
@@ -141,7 +142,7 @@ class OpcuaServerController:
             self._boot = nodes.boot
             with suppress(Exception):  # it stops with its thread
                 link.run(nodes.stop(), _STOP_WITHIN_S)
-        link.close()
+        link.close(nodes.cut if nodes is not None else lambda: None)
 
     @property
     def poll_period_s(self) -> float:
@@ -151,7 +152,7 @@ class OpcuaServerController:
     def read(self) -> ControllerWords:
         """Return what the client wrote, or what its calls amount to."""
         words: ControllerWords = self._do("read")
-        self._wait.succeeded()
+        self._pause.shorten()
         return words
 
     def station_heartbeat(self) -> int | None:
@@ -177,7 +178,7 @@ class OpcuaServerController:
             return self._link.run(getattr(self._nodes, name)(*values), self.config.answer_within_s)
         except Exception as error:
             self.__exit__()
-            self._wait.failed(refused=False)
+            self._pause.lengthen()
             raise ControllerError(
                 f"{self}: {name.replace('_', ' ')} failed: {error or type(error).__name__}"
             ) from error

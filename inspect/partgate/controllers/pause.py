@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from partgate.errors import ControllerPausedError
 
-FIRST_S, LONGEST_S = 0.1, 2.0
+FIRST_S, LONGEST_S, LONGEST_REFUSED_S = 0.1, 2.0, 30.0
 
 
 class Pause:
-    """The wait between attempts: 0.1 s, then twice as long each time up to 2 s, until an answer was whole.
+    """The wait between attempts: 0.1 s, then twice as long each time until an answer was whole.
+
+    Up to 2 s after a failure, up to 30 s after a refusal: a wrong password tried often locks the account.
 
     Args:
         clock: Monotonic clock in seconds.
@@ -39,10 +41,16 @@ class Pause:
         if wait_s > 0:
             raise ControllerPausedError(f"{who}: is tried again in {wait_s:.1f} s")
 
-    def lengthen(self) -> None:
-        """Begin a pause after a failure, twice as long as the one before."""
-        self._over_at = self._clock() + self._length_s
-        self._length_s = min(2 * self._length_s, LONGEST_S)
+    def lengthen(self, *, refused: bool = False) -> None:
+        """Begin a pause after a failure, twice as long as the one before.
+
+        Args:
+            refused: Nothing changes until a person does something, such as another password.
+        """
+        longest_s = LONGEST_REFUSED_S if refused else LONGEST_S
+        length_s = min(self._length_s, longest_s)
+        self._over_at = self._clock() + length_s
+        self._length_s = min(2 * length_s, longest_s)
 
     def shorten(self) -> None:
         """Let the next pause be short again, after a whole answer."""

@@ -11,43 +11,33 @@ Source:
     ISO on TCP: RFC 1006. The S7 messages: python-snap7 3.3 (``connection.py``, ``s7protocol.py``).
 """
 
+import logging
 import socket
 import struct
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from partgate.configfile import Host
-from partgate.controllers.base import ControllerConfig
-from partgate.controllers.block import (
-    CONTROLLER_OFFSET,
-    CONTROLLER_WORDS,
-    STATE_OFFSET,
-    ControllerWords,
-    StationWords,
-    decode_controller_block,
-    encode_station_block,
-)
+from partgate.controllers.block import CONTROLLER_WORDS
+from partgate.controllers.block_controller import WHOLE_BLOCK, BlockController, BlockControllerConfig
 from partgate.controllers.pause import Pause
 from partgate.errors import ControllerError
-from partgate.parts import Result
 
-BLOCK_BYTES = 2 * (CONTROLLER_OFFSET + CONTROLLER_WORDS)  # 112
+BLOCK_BYTES = 2 * WHOLE_BLOCK  # 112
 _WANTED_PDU_BYTES = 480
 _LEAST_PDU_BYTES = 2 * CONTROLLER_WORDS + 18  # the answer to a read: header 12, parameters 2, head of the data 4
 _PG = 0x0100  # type of connection in the remote TSAP, as programming devices use it
 _NEXT_STEP = "must the CPU permit PUT/GET, is its block access not optimised, are rack and slot right?"
 
 
-class S7ControllerConfig(ControllerConfig):
+class S7ControllerConfig(BlockControllerConfig):
     """Address of one PLC and of the data block in it."""
 
     KIND: ClassVar[str] = "s7"
 
     kind: Literal["s7"]
-    host: Host = Field(min_length=1, description="address of the PLC")
     port: int = Field(default=102, ge=1, le=65535, description="TCP port")
     rack: int = Field(default=0, ge=0, le=7, description="rack of the CPU")
     slot: int = Field(default=1, ge=0, le=31, description="slot of the CPU: 1 on S7-1200 and 1500, 2 on S7-300")
@@ -58,8 +48,6 @@ class S7ControllerConfig(ControllerConfig):
     connect_within_s: float = Field(
         default=1.0, gt=0, le=5, description="longest wait for each step of connecting, in seconds"
     )
-    answer_within_s: float = Field(default=0.1, gt=0, le=0.1, description="longest wait for an answer, in seconds")
-    poll_ms: float = Field(default=5, ge=1, le=20, description="time between two reads, in milliseconds")
 
     def open(self) -> "S7Controller":
         """Return the controller that these settings describe."""
@@ -80,15 +68,11 @@ class _TimedSocket(socket.socket):
         return super().recv(*arguments)
 
 
-class S7Controller:
-    """Reads triggers from a data block and writes results to it; not thread-safe, one station owns it.
-
-    After a failure the next attempt waits: 0.1 s, then twice as long each time up to 2 s, until an answer was whole.
-    """
+class S7Controller(BlockController[S7ControllerConfig]):
+    """The words in a data block."""
 
     def __init__(self, config: S7ControllerConfig, pause: Pause | None = None) -> None:
-        self.config = config
-        self._pause = pause or Pause()
+        super().__init__(config, pause)
         self._connection: Any = None
         self._protocol: Any = None
 
@@ -96,13 +80,13 @@ class S7Controller:
         config = self.config
         return f"controller '{config.name}' (s7 {config.host}:{config.port} DB{config.db_number})"
 
-    def __enter__(self) -> Self:
+    def _connect(self) -> None:
         try:
             from snap7.connection import ISOTCPConnection
             from snap7.s7protocol import S7Protocol
         except ImportError as error:
             raise ControllerError(f'{self}: python-snap7 is missing; pip install "partgate[s7]"') from error
-        self._pause.refuse_early(self)
+        logging.getLogger("snap7").setLevel(logging.CRITICAL + 1)  # what it tells comes back as an error
         config = self.config
         connection = ISOTCPConnection(config.host, config.port, remote_tsap=_PG | config.rack << 5 | config.slot)
         try:
@@ -113,45 +97,15 @@ class S7Controller:
         connection.socket = _TimedSocket(fileno=connection.socket.detach())
         self._connection, self._protocol = connection, S7Protocol()
         self._agree_on_size()
-        return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def _hang_up(self) -> None:
         if self._connection is not None:
             if self._connection.socket is not None:
                 self._connection.socket.settimeout(self.config.answer_within_s)  # it says good-bye
             self._connection.disconnect()
         self._connection = None
 
-    @property
-    def poll_period_s(self) -> float:
-        """Return the configured period in seconds."""
-        return self.config.poll_ms / 1000
-
-    def read(self) -> ControllerWords:
-        """Return what the controller says now, from one request."""
-        words = self._read(CONTROLLER_OFFSET, CONTROLLER_WORDS)
-        self._pause.shorten()
-        return decode_controller_block(words)
-
-    def station_heartbeat(self) -> int | None:
-        """Return word 0 as it stands in the data block."""
-        return self._read(0, 1)[0]
-
-    def write_state(self, words: StationWords) -> None:
-        """Write state, fault and recipe, then the heartbeat: a new heartbeat never stands beside an old state."""
-        block = encode_station_block(None, words)
-        self._write(STATE_OFFSET, block[STATE_OFFSET:])
-        self._write(0, block[:1])
-
-    def clear(self, words: StationWords) -> None:
-        """Write the block without a result."""
-        self._write(0, encode_station_block(None, words))
-
-    def send(self, result: Result, words: StationWords) -> None:
-        """Write the block with a result once."""
-        self._write(0, encode_station_block(result, words))
-
-    def _read(self, offset: int, count: int) -> tuple[int, ...]:
+    def _read_words(self, offset: int, count: int) -> Sequence[int]:
         from snap7.datatypes import S7Area, S7WordLen
 
         start, size = self._byte(offset), 2 * count
@@ -159,12 +113,11 @@ class S7Controller:
         request = self._open_protocol.build_read_request(S7Area.DB, self.config.db_number, start, S7WordLen.BYTE, size)
         answer = self._ask(request, what)
         try:
-            content = bytes(self._protocol.extract_read_data(answer, S7WordLen.BYTE, size))
+            return struct.unpack(f">{count}H", bytes(self._protocol.extract_read_data(answer, S7WordLen.BYTE, size)))
         except _failures() as error:
             raise self._failed(f"{what} was refused ({error}); {self._must_offer}") from error
-        return struct.unpack(f">{count}H", content)
 
-    def _write(self, offset: int, words: Sequence[int]) -> None:
+    def _write_words(self, offset: int, words: Sequence[int]) -> None:
         from snap7.datatypes import S7Area, S7WordLen
 
         start, content = self._byte(offset), struct.pack(f">{len(words)}H", *words)
@@ -215,12 +168,6 @@ class S7Controller:
         except _failures() as error:
             raise self._failed(f"{what} got no answer: {error}") from error
         return answer
-
-    def _failed(self, problem: str) -> ControllerError:
-        """Close, let the next attempt wait, and return the error to raise."""
-        self.__exit__()
-        self._pause.lengthen()
-        return ControllerError(f"{self}: {problem}")
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -29,7 +29,8 @@ from pydantic import Field, model_validator
 from partgate.configfile import Host
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.block import KNOWN_COMMANDS, Command, ControllerWords, StationWords, encode_station_block
-from partgate.errors import ControllerError, ControllerPausedError
+from partgate.controllers.pause import Pause
+from partgate.errors import ControllerError
 from partgate.parts import Result
 
 STATION_NAMES = (
@@ -41,7 +42,6 @@ _OPTIONAL = ("RECIPE", "WINDOW_MS")
 _TEXTS = {"PART_ID": 32, "LOT": 16}  # longest, in characters
 _LONGEST_LINE = 4096  # bytes
 _LAST_WORD = 65535
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 
 class TcpControllerConfig(ControllerConfig):
@@ -87,7 +87,7 @@ class TcpController:
         self._clock = clock
         self._line: socket.socket | None = None
         self._asked = 0
-        self._pause_s, self._try_from = _FIRST_PAUSE_S, 0.0
+        self._pause = Pause(clock)
 
     def __str__(self) -> str:
         host, port = self.config.address
@@ -95,9 +95,7 @@ class TcpController:
         return f"controller '{self.config.name}' (tcp {where})"
 
     def __enter__(self) -> Self:
-        wait_s = self._try_from - self._clock()
-        if wait_s > 0:
-            raise ControllerPausedError(f"{self}: is tried again in {wait_s:.1f} s")
+        self._pause.refuse_early(self)
         self._line = self._connect() if self.config.role == "client" else self._accept()
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
@@ -172,7 +170,7 @@ class TcpController:
             words = decode_answer(self._receive(self._line, deadline), self._asked)
         except (OSError, ValueError) as error:
             raise self._failed(str(error) or type(error).__name__) from error
-        self._pause_s = _FIRST_PAUSE_S
+        self._pause.shorten()
         return words
 
     def _refuse_unasked(self, line: socket.socket) -> None:
@@ -210,8 +208,7 @@ class TcpController:
     def _failed(self, problem: str) -> ControllerError:
         """Close, let the next attempt wait, and return the error to raise."""
         self.__exit__()
-        self._try_from = self._clock() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._pause.lengthen()
         return ControllerError(f"{self}: {problem}")
 
 

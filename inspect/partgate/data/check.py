@@ -23,7 +23,7 @@ from partgate.data.findings import Finding, Severity, finding_id
 from partgate.data.folder import LabelledFolder, Picture, count_classes
 from partgate.data.look_alikes import LookAlikes
 from partgate.data.marks import find_marks
-from partgate.data.quality import Progress, measure_pictures
+from partgate.data.quality import Measured, Progress, measure_pictures
 
 _SEVERITIES = tuple(Severity)
 _FIRST = ("two_labels", "part_two_labels", "near_two_labels", "doubtful_label")  # wrong labels spoil most
@@ -88,7 +88,6 @@ def check_folder(
     groups = _parts(folder, alike)
     parts_by = "given" if folder.has_groups else "unknown" if alike is None else "found"
     doubts = find_doubts(pictures, scores) if scores else Doubts()
-    marks, unread = find_marks(measured, image_size_px)
     found = [
         *check_classes(pictures, folder.good_class, is_sorting),
         *check_amounts(pictures, folder.good_class, groups, parts_by != "unknown"),
@@ -96,11 +95,7 @@ def check_folder(
         *check_copies(measured, groups),
         *check_doubts(doubts),
         *(check_alike(pictures, alike, folder.has_groups) if alike else []),
-        *check_exposure_and_focus(measured),
-        *check_sizes(measured),
-        *check_shortcuts(measured, folder.good_class),
-        *check_light(measured, folder.good_class),
-        *check_marks(marks, unread, measured, image_size_px),
+        *_check_pixels(measured, folder.good_class, image_size_px),
     ]
     sizes = count_sizes(measured).most_common()
     return Checked(
@@ -119,6 +114,18 @@ def check_folder(
         scored=doubts.scored if scores else None,
         notes=folder.notes,
     )
+
+
+def _check_pixels(measured: Sequence[Measured], good_class: str | None, image_size_px: int) -> list[Finding]:
+    """Return what the pictures themselves tell, whoever labelled them."""
+    marks, unread = find_marks(measured, image_size_px)
+    return [
+        *check_exposure_and_focus(measured),
+        *check_sizes(measured),
+        *check_shortcuts(measured, good_class),
+        *check_light(measured, good_class),
+        *check_marks(marks, unread, measured, image_size_px),
+    ]
 
 
 def _parts(folder: LabelledFolder, alike: LookAlikes | None) -> dict[str, str]:

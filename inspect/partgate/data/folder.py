@@ -4,19 +4,19 @@ Format and columns: ``datasets/README.md``.
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from partgate.data.findings import FINDINGS_FILE, read_decisions, without
-from partgate.data.labels_csv import LABELS_FILE, SEVERITY_COLUMN, LabelRow, read_labels
+from partgate.data.contradictions import refuse_contradictions, two_severities
+from partgate.data.findings import FINDINGS_FILE, Decisions, read_decisions, without
+from partgate.data.labels_csv import LABELS_FILE, LabelRow, read_labels
 from partgate.errors import DataError
 from partgate.imaging import PICTURE_SUFFIXES
 from partgate.recipe import NO_GOOD_CLASS, VERDICT_LANES
 
 GOOD_NAMES = ("good", "ok", "io", "gut")
-_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,34 @@ def read_folder(
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     notes: list[str] = []
+    rows, decisions = _read_rows(folder, notes)
+    hashes = [_hash(folder / row.file) for row in rows]
+    if for_check:
+        notes += two_severities(rows)
+    else:
+        refuse_contradictions(folder, rows, hashes)
+    same_part = without(decisions.same_part, decisions.leave_out)
+    if not independent:
+        _note_empty_parts(rows, notes)
+    groups = hashes if independent else _groups(rows, hashes, same_part)
+    _note_copies(hashes, notes)
+    classes = tuple(sorted({row.label for row in rows}))
+    return LabelledFolder(
+        folder,
+        tuple(_picture(folder, *facts) for facts in zip(rows, hashes, groups, strict=True)),
+        classes,
+        _good_class(folder, classes, good_class, must_have_good=must_have_good, for_check=for_check),
+        not independent and any(row.group or row.part for row in rows),
+        tuple(notes),
+        same_part,
+        without(decisions.different_parts, decisions.leave_out),
+        tuple(sorted(set(decisions.leave_out))),
+        decisions.accepted,
+    )
+
+
+def _read_rows(folder: Path, notes: list[str]) -> tuple[list[LabelRow], Decisions]:
+    """Return the rows that are to be used, by file name, and what a person decided about them."""
     rows = read_labels(folder, notes) if (folder / LABELS_FILE).is_file() else _rows_from_folders(folder, notes)
     if not rows:
         suffixes = ", ".join(sorted(PICTURE_SUFFIXES))
@@ -87,46 +115,12 @@ def read_folder(
     decisions = read_decisions(folder, [row.file for row in rows])
     if decisions.leave_out:
         rows = _leave_out(folder, rows, set(decisions.leave_out), notes)
-    same_part = without(decisions.same_part, decisions.leave_out)
-    rows = sorted(rows, key=lambda row: row.file)
-    hashes = [_hash(folder / row.file) for row in rows]
-    if for_check:
-        notes += _two_severities(rows)
-    else:
-        _refuse_contradictions(folder, rows, hashes)
-        _refuse_two_severities(folder, rows)
-    if not independent:
-        _note_empty_parts(rows, notes)
-    groups = hashes if independent else _groups(rows, hashes, same_part)
-    pictures = tuple(
-        Picture(
-            folder / row.file, row.file, row.label, sha256, group, row.part or None, row.weight, row.split, row.columns
-        )
-        for row, sha256, group in zip(rows, hashes, groups, strict=True)
-    )
-    twins = len(pictures) - len(set(hashes))
-    if twins:
-        notes.append(f"{twins} pictures are byte-identical copies of others; copies stay on one side of a split")
-    classes = tuple(sorted({row.label for row in rows}))
-    must_have_good = must_have_good and not (for_check and good_class is None and len(_could_be_good(classes)) != 1)
-    good = find_good_class(folder, classes, good_class) if must_have_good else good_class
-    clash = [name for name in classes if good in (None, NO_GOOD_CLASS) and name in VERDICT_LANES]
-    if clash and not for_check:
-        raise DataError(
-            f"{folder}: class '{clash[0]}' has the name of a verdict; in sorting by class give it another name"
-        )
-    has_groups = not independent and any(row.group or row.part for row in rows)
-    return LabelledFolder(
-        folder,
-        pictures,
-        classes,
-        None if good == NO_GOOD_CLASS else good,
-        has_groups,
-        tuple(notes),
-        same_part,
-        without(decisions.different_parts, decisions.leave_out),
-        tuple(sorted(set(decisions.leave_out))),
-        decisions.accepted,
+    return sorted(rows, key=lambda row: row.file), decisions
+
+
+def _picture(folder: Path, row: LabelRow, sha256: str, group: str) -> Picture:
+    return Picture(
+        folder / row.file, row.file, row.label, sha256, group, row.part or None, row.weight, row.split, row.columns
     )
 
 
@@ -172,6 +166,21 @@ def find_good_class(folder: Path, classes: Sequence[str], named: str | None) -> 
     )
 
 
+def _good_class(
+    folder: Path, classes: Sequence[str], named: str | None, *, must_have_good: bool, for_check: bool
+) -> str | None:
+    """Return the good class; the check of a folder takes one without, and shows what else is wrong."""
+    is_open = for_check and named is None and len(_could_be_good(classes)) != 1
+    good = find_good_class(folder, classes, named) if must_have_good and not is_open else named
+    good = None if good == NO_GOOD_CLASS else good
+    clash = [name for name in classes if good is None and name in VERDICT_LANES]
+    if clash and not for_check:
+        raise DataError(
+            f"{folder}: class '{clash[0]}' has the name of a verdict; in sorting by class give it another name"
+        )
+    return good
+
+
 def _could_be_good(classes: Sequence[str]) -> list[str]:
     return [name for name in classes if name.casefold() in GOOD_NAMES]
 
@@ -196,51 +205,6 @@ def _rows_from_folders(folder: Path, notes: list[str]) -> list[LabelRow]:
     return rows
 
 
-def _refuse_contradictions(folder: Path, rows: Sequence[LabelRow], hashes: Sequence[str]) -> None:
-    by_picture: dict[str, list[LabelRow]] = defaultdict(list)
-    by_part: dict[str, list[LabelRow]] = defaultdict(list)
-    for row, sha256 in zip(rows, hashes, strict=True):
-        by_picture[sha256].append(row)
-        if row.part:
-            by_part[row.part].append(row)
-    problems = [
-        f"the same picture stands under two labels: {_labelled(twins)}"
-        for twins in by_picture.values()
-        if len({row.label for row in twins}) > 1
-    ] + [
-        f"part '{part}' has two labels: {_labelled(pictures)}"
-        for part, pictures in by_part.items()
-        if len({row.label for row in pictures}) > 1
-    ]
-    if problems:
-        more = f"\n... and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
-        lines = "\n".join(f"{folder}: {problem}" for problem in problems[:_MOST_SHOWN])
-        way_out = f"remove the other, or name it under leave_out in {FINDINGS_FILE}"
-        raise DataError(f"{lines}{more}\nkeep each under its true label and {way_out}")
-
-
-def _two_severities(rows: Sequence[LabelRow]) -> list[str]:
-    """Say which parts have pictures of different severity: a part counts once, by one of them."""
-    found: dict[str, dict[str, LabelRow]] = defaultdict(dict)
-    for row in rows:
-        if row.part:
-            found[row.part].setdefault(row.columns.get(SEVERITY_COLUMN, "").strip(), row)
-    return [
-        f"part '{part}' has two severities: "
-        + ", ".join(f"{row.file!r} is '{severity or 'empty'}'" for severity, row in sorted(said.items()))
-        for part, said in found.items()
-        if len(said) > 1
-    ]
-
-
-def _refuse_two_severities(folder: Path, rows: Sequence[LabelRow]) -> None:
-    problems = _two_severities(rows)
-    if problems:
-        more = f"\n... and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
-        lines = "\n".join(f"{folder}: {problem}" for problem in problems[:_MOST_SHOWN])
-        raise DataError(f"{lines}{more}\ngive all pictures of a part one severity in {LABELS_FILE}")
-
-
 def _note_empty_parts(rows: Sequence[LabelRow], notes: list[str]) -> None:
     """Say where only some rows name their part: the others count as if each showed another one."""
     empty = sum(not row.part for row in rows)
@@ -248,9 +212,10 @@ def _note_empty_parts(rows: Sequence[LabelRow], notes: list[str]) -> None:
         notes.append(f"part is empty in {empty} of {len(rows)} rows: each such picture counts as a part of its own")
 
 
-def _labelled(rows: Sequence[LabelRow]) -> str:
-    first = {row.label: row for row in reversed(rows)}
-    return ", ".join(f"{row.file!r} is '{row.label}'" for row in sorted(first.values(), key=lambda row: row.label))
+def _note_copies(hashes: Sequence[str], notes: list[str]) -> None:
+    copies = len(hashes) - len(set(hashes))
+    if copies:
+        notes.append(f"{copies} pictures are byte-identical copies of others; copies stay on one side of a split")
 
 
 def name_of_part(part: str) -> str:

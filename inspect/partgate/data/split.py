@@ -48,7 +48,6 @@ def split_pictures(
     notes = _check_groups(folder)
     if _fewest_groups(folder) < len(SPLITS):
         shares = {"train": shares["train"] + shares["validation"], "validation": 0.0, "test": shares["test"]}
-    open_sides = [side for side in SPLITS if shares[side] > 0]
     members: dict[str, list[Picture]] = defaultdict(list)
     for picture in folder.pictures:
         members[picture.group].append(picture)
@@ -58,30 +57,54 @@ def split_pictures(
         if open_:
             notes.append(f"{open_} pictures have no split in labels.csv and are dealt out by share")
     given = _with_kept(folder, members, given, kept or {})
-    sides = dict(given)
-    wanted, have = _wanted(folder, shares, stratify_by), {side: Counter[tuple[str, ...]]() for side in SPLITS}
-    kinds = {side: Counter[bool]() for side in SPLITS}  # good or not, whatever the class
+    dealt = _Dealt(folder, shares, stratify_by)
     for group, side in given.items():
-        have[side].update(_strata(members[group], stratify_by))
-        kinds[side].update(_kinds(folder, members[group]))
-    rng = np.random.default_rng(seed)
+        dealt.put(group, members[group], side)
     names = sorted(group for group in members if group not in given)
-    names = [names[i] for i in rng.permutation(len(names))]
+    names = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
     for group in sorted(names, key=lambda name: -len(members[name])):
-        strata, kind = _strata(members[group], stratify_by), _kinds(folder, members[group])
-        crowd = {side: sum(kinds[side][is_good] for is_good in kind) / max(shares[side], 1e-9) for side in SPLITS}
-        if not any(have["train"][stratum] for stratum in strata):
-            crowd = dict.fromkeys(SPLITS, 0.0)  # its first group: train, which comes first among equals
-        sides[group] = max(open_sides, key=lambda side: (_lack(strata, wanted[side], have[side]), -crowd[side]))
-        have[sides[group]].update(strata)
-        kinds[sides[group]].update(kind)
-    if folder.good_class is not None:
-        lacking = [(side, word) for side in open_sides for word, key in (("good", True), ("defect", False))
-                   if not kinds[side][key]]  # fmt: skip
-        notes += [
-            f"no {word} picture stands on the side '{side}': nothing can be said about it" for side, word in lacking
+        dealt.put(group, members[group], dealt.side_for(members[group]))
+    return {picture.file: dealt.sides[picture.group] for picture in folder.pictures}, notes + dealt.notes()
+
+
+class _Dealt:
+    """What stands on each side so far, and so which side lacks most of what a further group holds."""
+
+    def __init__(self, folder: LabelledFolder, shares: Mapping[str, float], stratify_by: Sequence[str]) -> None:
+        self.sides: dict[str, str] = {}  # by group
+        self._folder, self._shares, self._stratify_by = folder, shares, stratify_by
+        self._open = [side for side in SPLITS if shares[side] > 0]
+        self._wanted = _wanted(folder, shares, stratify_by)
+        self._have = {side: Counter[tuple[str, ...]]() for side in SPLITS}
+        self._kinds = {side: Counter[bool]() for side in SPLITS}  # good or not, whatever the class
+
+    def put(self, group: str, pictures: Sequence[Picture], side: str) -> None:
+        self.sides[group] = side
+        self._have[side].update(_strata(pictures, self._stratify_by))
+        self._kinds[side].update(_kinds(self._folder, pictures))
+
+    def side_for(self, pictures: Sequence[Picture]) -> str:
+        """Return the side that lacks most of these; of equal ones the least crowded, at first train."""
+        strata, kinds = _strata(pictures, self._stratify_by), _kinds(self._folder, pictures)
+        is_first = not any(self._have["train"][stratum] for stratum in strata)
+
+        def crowd(side: str) -> float:
+            if is_first:  # all sides alike: train comes first among equals
+                return 0.0
+            return sum(self._kinds[side][is_good] for is_good in kinds) / max(self._shares[side], 1e-9)
+
+        return max(self._open, key=lambda side: (_lack(strata, self._wanted[side], self._have[side]), -crowd(side)))
+
+    def notes(self) -> list[str]:
+        """Say which open side shows no good or no defect picture."""
+        if self._folder.good_class is None:
+            return []
+        return [
+            f"no {word} picture stands on the side '{side}': nothing can be said about it"
+            for side in self._open
+            for word, is_good in (("good", True), ("defect", False))
+            if not self._kinds[side][is_good]
         ]
-    return {picture.file: sides[picture.group] for picture in folder.pictures}, notes
 
 
 def _strata(pictures: Sequence[Picture], stratify_by: Sequence[str]) -> Counter[tuple[str, ...]]:

@@ -48,7 +48,7 @@ def how_straightened(pictures: Sequence[Picture]) -> str | None:
 def refuse_other_straightening(pictures: Sequence[Picture], trained_with: str | None, who: str) -> None:
     """Refuse pictures that say of themselves that they were straightened otherwise than those of the training.
 
-    A folder without the column says nothing, and is believed.
+    A folder without the column holds pictures as the camera gave them: ``collect`` and ``straighten`` write it.
 
     Args:
         pictures: To be judged.
@@ -58,13 +58,11 @@ def refuse_other_straightening(pictures: Sequence[Picture], trained_with: str | 
     Raises:
         DataError: If they were, or in different ways.
     """
-    if not any(STRAIGHTENED_COLUMN in picture.columns for picture in pictures):
-        return
     found = how_straightened(pictures)
     if found != trained_with:
         raise DataError(
             f"{who}: learned from pictures {_told(trained_with)}, these are {_told(found)}; take pictures that were "
-            "straightened alike ('partgate camera straighten')"
+            f"straightened alike ('partgate camera straighten'; column '{STRAIGHTENED_COLUMN}' of {LABELS_FILE} tells)"
         )
 
 

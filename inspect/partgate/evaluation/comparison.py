@@ -1,7 +1,7 @@
 """Two gates on the same parts: what the second does better or worse than the first, on parts that neither has seen."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,7 @@ class Gate:
 
 
 def compare_gates(
-    first: Path,
-    second: Path,
-    data: Path,
-    *,
-    keys: tuple[str, str] = ("a", "b"),
-    threads: int = 2,
-    progress: Progress,
+    first: Path, second: Path, data: Path, *, keys: tuple[str, str] = ("a", "b"), threads: int = 2, progress: Progress
 ) -> dict[str, Any]:
     """Return what two gates make of the same parts; ``docs/compare.md`` names the keys.
 
@@ -84,23 +78,18 @@ def compare_gates(
         "counted": "part" if any(picture.part for picture in pictures) else "picture",
         **_sizes(pairs, good),
         "pictures": len(pictures),
-        "left_out": len(folder.pictures) - len(pictures),
-        "left_out_by": {gate.key: len(files) for gate, files in zip(gates, known, strict=True)},
-        "left_out_only_by": {keys[0]: len(known[0] - known[1]), keys[1]: len(known[1] - known[0])},
-        "left_out_example": min((file for files in known for file in files), default=None),
+        **_describe_left_out(keys, known),
         "unreadable": unreadable,
         "tested_before": {
-            gate.key: sum(picture.sha256 in one.standings for picture in pictures)
-            for gate, one in zip(gates, seen, strict=True)
+            key: sum(picture.sha256 in one.standings for picture in pictures)
+            for key, one in zip(keys, seen, strict=True)
         },
         "folder": folder.folder.resolve().name,
         "groups_known": folder.has_groups,
         "data_sha256": data_sha256(pictures),
         "notes": list(folder.notes),
-        **{
-            gate.key: _describe_gate(gate, folder, [pair[place] for pair in pairs], good)
-            for place, gate in enumerate(gates)
-        },
+        keys[0]: _describe_gate(gates[0], folder, [one for one, _ in pairs], good),
+        keys[1]: _describe_gate(gates[1], folder, [other for _, other in pairs], good),
         **compared,
         "money": _price(compared["moves"], gates),
     }
@@ -119,6 +108,17 @@ def _refuse_different_purposes(first: Gate, second: Gate) -> None:
 def _is_same_gate(first: Gate, second: Gate) -> bool:
     one, other = first.inspector.recipe, second.inspector.recipe
     return (one.bundle.id, one.decision.rule(), one.picture) == (other.bundle.id, other.decision.rule(), other.picture)
+
+
+def _describe_left_out(keys: tuple[str, str], known: Sequence[Set[str]]) -> dict[str, Any]:
+    """Return how many pictures are left out because one of the two, which of them, or both have seen them."""
+    first, second = known
+    return {
+        "left_out": len(first | second),
+        "left_out_by": {keys[0]: len(first), keys[1]: len(second)},
+        "left_out_only_by": {keys[0]: len(first - second), keys[1]: len(second - first)},
+        "left_out_example": min(first | second, default=None),
+    }
 
 
 def _sizes(pairs: Sequence[Pair], good: str | None) -> dict[str, int | None]:

@@ -15,7 +15,7 @@ from partgate.inference.bundle import Bundle, Geometry, open_pinned
 from partgate.inference.engine import PROBABILITIES, OnnxEngine, give_memory_back
 from partgate.inference.outputs import keep_outputs
 from partgate.parts import Decision, Image, Prediction, Reason, Verdict
-from partgate.picture_check import find_picture_faults
+from partgate.picture_check import Measures, check_picture
 from partgate.recipe import Recipe, load_hashed_recipe
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Inspection:
     prediction: Prediction | None  # None where the model was not asked or failed
     lane: int
     class_number: int
+    measures: Measures | None = None  # of a picture that keeps all limits; what drifts is seen in these
 
 
 def to_prediction(probabilities: NDArray[np.floating], classes: tuple[str, ...], good_class: str | None) -> Prediction:
@@ -115,12 +116,14 @@ class Inspector:
             image: As the camera gave it, shape (H, W, 3), uint8, RGB.
         """
         prediction: Prediction | None = None
+        measures: Measures | None = None
         try:
             self._geometry.looks(*image.shape[:2])  # before anything is measured: names a region that lies outside
-            faults = find_picture_faults(image, self._geometry.measured_region, self.recipe.picture)
-            if faults:
-                decision = Decision(Verdict.RECHECK, Reason.PICTURE_NOT_USABLE, "; ".join(faults))
+            checked = check_picture(image, self._geometry.measured_region, self.recipe.picture)
+            if checked.faults:
+                decision = Decision(Verdict.RECHECK, Reason.PICTURE_NOT_USABLE, "; ".join(checked.faults))
             else:
+                measures = checked.measures
                 prediction = self.predict(image)
                 decision = _say_where(self._rule.decide(prediction), prediction)
         except DataError as error:
@@ -134,6 +137,7 @@ class Inspector:
             prediction,
             self.recipe.lane_for(verdict, prediction),
             self.recipe.class_number_for(verdict, prediction),
+            measures,
         )
 
     def predict(self, image: Image) -> Prediction:

@@ -18,7 +18,7 @@ def undecidable(reason: Reason, detail: str) -> Inspection:
 def worst_of(inspections: Mapping[str, Inspection]) -> str:
     """Return the camera whose verdict holds for the part: all must be good, one reject is enough.
 
-    Of equal verdicts the higher defect score counts, then the order of the cameras.
+    Of equal verdicts the higher defect score counts, then a picture that is missing, then the order of the cameras.
 
     Args:
         inspections: By camera, at least one.
@@ -31,9 +31,11 @@ def worst_of(inspections: Mapping[str, Inspection]) -> str:
     return max(inspections, key=lambda camera: _badness(inspections[camera]))
 
 
-def _badness(inspection: Inspection) -> tuple[int, float]:
+def _badness(inspection: Inspection) -> tuple[int, float, bool]:
+    decision = inspection.decision
     score = inspection.prediction.defect_score if inspection.prediction else 0.0
-    return _SEVERITY[inspection.decision.verdict], score if score == score else float("inf")
+    is_missing = decision.reason is Reason.NO_WHOLE_PICTURE
+    return _SEVERITY[decision.verdict], score if score == score else float("inf"), is_missing
 
 
 def refuse_what_does_not_fit(station: str, recipes: Mapping[str, Recipe]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from partgate.data.folder import GOOD_NAMES, Picture, name_of_part, read_folder
 from partgate.data.labels_csv import LABELS_FILE
+from partgate.data.straighten import refuse_other_straightening
 from partgate.errors import DataError
 from partgate.evaluation.seen import refuse_known
 from partgate.imaging import PICTURE_SUFFIXES, read_picture
@@ -51,8 +52,8 @@ def judge_station(run_or_recipe: Path, pictures: Path, progress: Progress) -> St
         progress: Is told about each picture.
 
     Raises:
-        DataError: If pictures are missing, double, byte-identical in two runs, cannot be read, or they or their part
-            had a say in the gate.
+        DataError: If pictures are missing, double, byte-identical in two runs, cannot be read, were straightened
+            otherwise than those learned from, or they or their part had a say in the gate.
         ConfigError: If the recipe is wrong.
         BundleError: If the bundle is damaged or not the pinned one.
     """
@@ -64,6 +65,8 @@ def judge_station(run_or_recipe: Path, pictures: Path, progress: Progress) -> St
         raise DataError(f"{pictures}: no such folder")
     has_labels = (pictures / LABELS_FILE).is_file()
     shots = _shots_by_labels(pictures, good_class) if has_labels else _shots_by_folders(pictures)
+    trained_with = inspector.bundle.manifest.geometry.straightened
+    refuse_other_straightening([shot.picture for shot in shots], trained_with, f"recipe '{inspector.recipe.name}'")
     _refuse_repeats(shots)
     refuse_known(
         [shot.picture for shot in shots], inspector, pictures, "a study needs parts that had no say in the gate"

@@ -4,12 +4,19 @@ A covered lens, a lamp that failed, a lens out of focus, another camera: the mod
 pictures are not judged, and what changes slowly is warned of before it comes to that.
 """
 
-from partgate.picture_check.limits import PictureLimits, find_faults, find_picture_faults, learn_limits
+from partgate.picture_check.limits import (
+    PictureLimits,
+    check_picture,
+    find_faults,
+    find_picture_faults,
+    learn_limits,
+)
 from partgate.picture_check.measures import Measures, measure
 
 __all__ = [
     "Measures",
     "PictureLimits",
+    "check_picture",
     "find_faults",
     "find_picture_faults",
     "learn_limits",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,12 @@ class PictureLimits(Settings):
     part_y_to: float | None = Field(default=None, description="centre of the part's outline, heights from the top")
     part_size_from: float | None = Field(default=None, description="root of the outline's share of the picture's area")
     part_size_to: float | None = Field(default=None, description="root of the outline's share of the picture's area")
+    whole_height_px: int | None = Field(
+        default=None, ge=1, description="height of the camera's whole picture, where a region is given in its pixels"
+    )
+    whole_width_px: int | None = Field(
+        default=None, ge=1, description="width of the camera's whole picture, where a region is given in its pixels"
+    )
     usual: Mapping[str, Usual] = Field(
         default={}, description="per measure, what it usually is; a station warns when it drifts away from that"
     )
@@ -165,8 +172,15 @@ def _count_independent(values: NDArray[np.float64], groups: Sequence[str]) -> fl
     return min(float(count), max(float(of_groups), count / design_effect))
 
 
-def find_picture_faults(image: Image, region: Region | None, limits: PictureLimits | None) -> list[str]:
-    """Return why a picture cannot be judged, one sentence each; empty where it can.
+class CheckedPicture(NamedTuple):
+    """What the check of one picture found."""
+
+    faults: list[str]  # why it cannot be judged, one sentence each; empty where it can
+    measures: Measures | None  # None where nothing was measured: no limits, or a picture far too small
+
+
+def check_picture(image: Image, region: Region | None, limits: PictureLimits | None) -> CheckedPicture:
+    """Return why a picture cannot be judged, and what was measured of it.
 
     Args:
         image: Picture as the camera gave it, shape (H, W, 3), uint8, RGB.
@@ -178,8 +192,30 @@ def find_picture_faults(image: Image, region: Region | None, limits: PictureLimi
     """
     seen = crop_region(image, region)
     if min(image.shape[:2]) < MIN_SIDE_PX:  # as in training
-        return [f"picture of {image.shape[1]} x {image.shape[0]} px is smaller than {MIN_SIDE_PX} x {MIN_SIDE_PX} px"]
-    return [] if limits is None else find_faults(measure(seen), limits)
+        fault = f"picture of {image.shape[1]} x {image.shape[0]} px is smaller than {MIN_SIDE_PX} x {MIN_SIDE_PX} px"
+        return CheckedPicture([fault], None)
+    if limits is None:
+        return CheckedPicture([], None)
+    if another_size := _another_size(image, limits):
+        return CheckedPicture([another_size], None)
+    measures = measure(seen)
+    return CheckedPicture(find_faults(measures, limits), measures)
+
+
+def _another_size(image: Image, limits: PictureLimits) -> str | None:
+    """Return that the camera's resolution is another one: a region in pixels would show another place."""
+    size, wanted = image.shape[:2], (limits.whole_height_px, limits.whole_width_px)
+    if None in wanted or size == wanted:
+        return None
+    return (
+        f"picture of {size[1]} x {size[0]} px is not of {wanted[1]} x {wanted[0]} px as at training, and the region is "
+        "given in those: set the camera to that size"
+    )
+
+
+def find_picture_faults(image: Image, region: Region | None, limits: PictureLimits | None) -> list[str]:
+    """Return why a picture cannot be judged, one sentence each; see :func:`check_picture`."""
+    return check_picture(image, region, limits).faults
 
 
 def find_faults(measures: Measures, limits: PictureLimits) -> list[str]:

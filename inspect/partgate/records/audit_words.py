@@ -40,6 +40,8 @@ def audit_line(row: Mapping[str, Any]) -> str:
             )
         case "alarm":
             return f"{head} alarm {content['is']}: {content['what']}"
+        case "drift":
+            return f"{head} drift {content['is']}, camera '{content['camera']}': {content['said']['en']}"
         case "restart":
             return f"{head} restart by its watcher, {content['why']}"
         case "gave_up":

@@ -13,7 +13,7 @@ from partgate.records.rows import record_row
 
 CAUSES = (
     "record_changed", "not_kept", "pruned", "missing", "changed", "unreadable", "recipe_gone", "recipe_untold",
-    "recipe_unclear", "other_cameras",
+    "recipe_unclear", "other_cameras", "straightened_otherwise",
 )  # fmt: skip
 """Why a record whose verdict came from the model is not judged again."""
 
@@ -182,7 +182,7 @@ class Account:
     def __init__(self, *, is_sorting: bool) -> None:
         self.same, self.other = Same(), Other(is_sorting)
         self.records = self.gaps = 0
-        self.not_from_model: Counter[int] = Counter()
+        self.not_from_model: Counter[str] = Counter()  # by the number of the reason, or "missed"
         self.left_out: dict[str, list[int]] = {cause: [] for cause in CAUSES}
         self.gone: Counter[tuple[str, str, str]] = Counter()  # recipe, its hash, its model -> records
         self.first: str | None = None
@@ -211,7 +211,7 @@ class Account:
             "span": [self.first, self.last],
             "judged": self.judged,
             "gaps": self.gaps,
-            "not_from_model": {str(reason): self.not_from_model[reason] for reason in sorted(self.not_from_model)},
+            "not_from_model": dict(sorted(self.not_from_model.items(), key=lambda one: one[0].zfill(2))),
             "left_out": {
                 cause: {"count": len(numbers), "records": ranges_of(numbers)}
                 for cause, numbers in self.left_out.items()

@@ -1,5 +1,6 @@
 """Which recipe judges a record again: the one that judged it on the line, or another one that a person names."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,17 @@ class Gate:
         if any(self.view_of(camera) is None for camera in cameras):
             return False
         return not is_good or ANY_CAMERA in self.views or len(cameras) == len(self.views)
+
+    def learned_from_such(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether the recipe was trained on straightened pictures where a record's is one, and only there.
+
+        Its own recipe needs no look: a station does not start with a camera that gives others.
+        """
+        view = self.view_of(row["camera"])
+        if view is None or view.is_of(row):
+            return True
+        is_straight = "calibration" in json.loads(row["camera_settings"] or "{}")
+        return is_straight == (self._inspector(view).bundle.manifest.geometry.straightened is not None)
 
     def open(self) -> None:
         """Open all models.

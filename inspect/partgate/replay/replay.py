@@ -13,7 +13,7 @@ from partgate.configfile import make_folder, write_atomically
 from partgate.errors import DataError, RecordError
 from partgate.imaging import encode_jpeg
 from partgate.pages.pdf import load_weasyprint, write_pdf
-from partgate.parts import Image
+from partgate.parts import Image, Reason
 from partgate.records.config import RecordsConfig
 from partgate.records.pruned import Pruned
 from partgate.records.read import Wanted
@@ -124,7 +124,8 @@ def _judge_one(row: Mapping[str, Any], folder: Path, shelf: Shelf, pruned: Prune
     elif row["gap"] is not None:
         account.gaps += 1
     elif row["missed"] or row["reason"] not in FROM_MODEL:
-        account.not_from_model[row["reason"]] += 1
+        is_missed = row["missed"] and row["reason"] == Reason.NOT_READY  # it says nothing about the recipe
+        account.not_from_model["missed" if is_missed else str(row["reason"])] += 1
     else:
         found = _material(row, folder, shelf, pruned)
         if isinstance(found, str):
@@ -148,6 +149,8 @@ def _material(
         return gate
     if not gate.knows([picture.camera for picture in pictures], is_good=row["verdict"] == "GOOD"):
         return "other_cameras"
+    if not gate.learned_from_such(row):
+        return "straightened_otherwise"
     images: dict[str | None, Image] = {}
     for picture in pictures:
         image = load_picture(folder, picture)

@@ -1,13 +1,13 @@
 """What the loop is given and what it gives back: its partners' promises, its facts, its account of a run."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from partgate.errors import CameraError
 from partgate.inference.inspector import Inspection
-from partgate.parts import Frame, Image, Record
+from partgate.parts import Frame, Image, Reason, Record
 from partgate.recipe import Recipe
 from partgate.records.audit import AuditEvent
 
@@ -28,6 +28,15 @@ class JudgesPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class AnnouncesItself(Protocol):
+    """A controller in whose place the station itself announces parts: nothing is on its way to a gate."""
+
+    def stop_announcing(self) -> None:
+        """Announce no further part."""
+        ...
+
+
 class MayBeLost(Protocol):
     """Cameras that may be gone."""
 
@@ -36,12 +45,25 @@ class MayBeLost(Protocol):
         """Tell whether any camera is gone."""
         ...
 
+    @property
+    def differences(self) -> Sequence[str]:
+        """Return settings that are not as asked for, or not as when the station started, one sentence each."""
+        ...
+
 
 class GivesPictures(MayBeLost, Protocol):
     """What the loop needs of its cameras."""
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> Mapping[str, Frame | CameraError]:
-        """Return per camera a picture exposed after this call, or why there is none."""
+    def grab(
+        self, timeout_s: float, while_waiting: Callable[[], None], not_after: float | None = None
+    ) -> Mapping[str, Frame | CameraError]:
+        """Return per camera a picture exposed after this call, or why there is none.
+
+        Args:
+            timeout_s: Longest wait for all of them together.
+            while_waiting: Called every few hundredths of a second.
+            not_after: Monotonic seconds: where a picture is asked for, it is not exposed later.
+        """
         ...
 
 
@@ -106,6 +128,8 @@ class Summary:
     misses: int = 0
     missed_before: int = 0  # while the station was off; not among the triggers of this run
     lanes: Counter[tuple[str, str, int]] = field(default_factory=Counter)  # true class or "?", verdict, lane -> parts
+    rechecks: Counter[Reason] = field(default_factory=Counter)  # why parts were not decidable -> how many
+    last_recheck: dict[Reason, str] = field(default_factory=dict)  # what was said of the newest of them
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))  # seen -> written
 
     @property

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from partgate.calibration.board import Board, Corners, find_corners, is_new_pose
@@ -31,13 +32,34 @@ def take_boards(
 
     Raises:
         CameraError: If the camera cannot be opened or gives no picture.
-        DataError: If the folder holds pictures, cannot be written to, or no board is seen for so long.
+        DataError: If the folder holds pictures, cannot be written to, or no board is seen for so long or at all.
     """
+    is_new = [path for path in (folder, folder.parent) if not path.exists()]
     make_folder(folder)
     if any(folder.glob("board-*.png")):
         raise DataError(f"{folder}: holds pictures of a board already; calibrate from them, or name another folder")
-    kept: list[Corners] = []
     files: list[Path] = []
+    try:
+        _take(camera, board, folder, count, say, stop, patience_s, files)
+    finally:
+        if not files:  # a second try is not to stumble over what the first one left
+            for path in is_new:
+                with suppress(OSError):
+                    path.rmdir()
+    if not files:
+        raise DataError(
+            f"camera '{camera.name}': no board was seen, nothing is calibrated; hold one with {board.columns} x "
+            f"{board.rows} inner corners into the picture, all of it, sharp and lit"
+        )
+    return tuple(files)
+
+
+def _take(
+    camera: CameraConfig, board: Board, folder: Path, count: int, say: Callable[[str], None], stop: threading.Event,
+    patience_s: float, files: list[Path],
+) -> None:  # fmt: skip
+    """Add to the files, pose by pose."""
+    kept: list[Corners] = []
     lost, until = 0, time.monotonic() + patience_s
     with camera.open() as source:
         while len(files) < count and not stop.is_set():
@@ -65,7 +87,6 @@ def take_boards(
                     f"{board.rows} inner corners for "
                     f"{patience_s:.0f} s, {len(files)} of {count} taken: is all of it in the picture, sharp and lit?"
                 )
-    return tuple(files)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from partgate.controllers.block import sequences_between
 from partgate.inference.several import undecidable
-from partgate.parts import Frame, Reason, Record, Trigger
+from partgate.parts import Frame, Reason, Record, Trigger, Verdict
 from partgate.records.schema import canonical_json
 from partgate.station.account import KeepsRecords, StationFacts, Summary
 from partgate.station.series import Alarms
@@ -37,6 +37,9 @@ class Books:
         self.summary.results += 1
         truth = (judged.frame.true_class if judged.frame else None) or "?"
         self.summary.lanes[truth, decision.verdict.name, judged.inspection.lane] += 1
+        if decision.verdict is Verdict.RECHECK:
+            self.summary.rechecks[decision.reason] += 1
+            self.summary.last_recheck[decision.reason] = decision.detail
         return record
 
     def keep(self, record: Record) -> None:
@@ -57,7 +60,7 @@ class Books:
         record, count = self.missed(view, boot, first, last, reason, detail)
         self.summary.misses += count
         if reason is Reason.OVERRUN:  # other misses are stops that somebody wants
-            self._alarms.missed(count)
+            self._alarms.missed(count, detail)
         return record
 
 

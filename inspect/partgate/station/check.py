@@ -15,7 +15,7 @@ from partgate import __version__
 from partgate.configfile import write_atomically
 from partgate.controllers.base import Controller
 from partgate.controllers.reduced import ReducedConfig
-from partgate.errors import ConfigError, ControllerError, RecordError
+from partgate.errors import ConfigError, ControllerError, ControllerPausedError, RecordError
 from partgate.glossary import text
 from partgate.recipe import load_recipe
 from partgate.station.check_line import Line, Person
@@ -117,7 +117,7 @@ def check_controller(
     try:
         line = _connect(controller, person, next(iter(own_recipes), 0), wait_s, connect_within_s)
     except ControllerError as error:
-        _note(report, "connect", Finding(Outcome.FAILED, "error", {"detail": str(error)}), say)
+        _note(report, "connect", _failure(error, report), say)
         return report
     words = line.words
     got = {"boot": words.boot, "sequence": words.trigger_sequence, "acknowledged": words.acknowledged}
@@ -134,14 +134,17 @@ def check_controller(
 def _connect(controller: Controller, person: Person, recipe: int, wait_s: float, within_s: float) -> Line:
     """Open and read; a failed attempt is repeated, for nothing has been written yet."""
     deadline = time.monotonic() + within_s
+    why: ControllerError | None = None
     while True:
         try:
             controller.__enter__()
             return Line(controller, person, recipe, wait_s)
-        except ControllerError:
+        except ControllerError as error:
             controller.__exit__(None, None, None)
+            if why is None or not isinstance(error, ControllerPausedError):  # that tells only when, not why
+                why = error
             if time.monotonic() >= deadline:
-                raise
+                raise why from None
             time.sleep(_TRY_AGAIN_S)
 
 
@@ -153,10 +156,15 @@ def _try_all(visit: Visit, is_reduced: bool, report: CheckReport, say: Callable[
             try:
                 finding = step(visit)
             except ControllerError as error:
-                finding = Finding(Outcome.FAILED, "error", {"detail": str(error)})
+                finding = _failure(error, report)
         _note(report, name, finding, say)
         if finding.outcome is Outcome.FAILED:
             return
+
+
+def _failure(error: ControllerError, report: CheckReport) -> Finding:
+    """Return what the controller did; whose protocol it is stands above it."""
+    return Finding(Outcome.FAILED, "error", {"detail": str(error).removeprefix(f"{report.controller}: ")})
 
 
 def _note(report: CheckReport, name: str, finding: Finding, say: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class CollectingStation(StationConfig):
 class Tally:
     """What a run collected."""
 
-    kept: int = 0  # parts with at least one picture that was written
+    kept: int = 0  # parts whose pictures were all written
     undone: int = 0
     useless: int = 0  # pictures that show nothing, or the one before
     without: dict[str, int] = field(default_factory=dict)  # why parts gave no picture -> how many
@@ -83,7 +84,7 @@ class Collector:
         if record.image is not None and record.captured_at is not None and record.camera is not None:
             settings = json.loads(record.camera_settings or "{}")
             frames.insert(0, Frame(record.image, record.captured_at, record.camera, settings=settings))
-        if not frames:
+        if {frame.camera for frame in frames} != set(self._albums):  # a part is all its pictures or none
             self._count_without(record.detail or record.reason.name)
             return
         self.take(frames, record.part_id, record.lot)
@@ -184,20 +185,32 @@ class Collector:
         usable = [frame for frame in frames if self._is_worth_it(frame, facts.label, told)]
         files = []
         with self._lock:
-            try:
-                for frame in usable:
-                    files.append(self._albums[frame.camera].add(frame, facts))
-            finally:
-                if files:
-                    self._own.append([frame.camera for frame in usable[: len(files)]])
-                    self.tally.kept += 1
+            if len(usable) == len(frames):  # all or none: what is judged together is learned together
+                files = self._add_all(usable, facts)
+                self._own.append([frame.camera for frame in usable])
+                self.tally.kept += 1
             is_last = self._parts is not None and self.tally.kept >= self._parts
+        if not files and len(frames) > 1:
+            told.append("  none of this part's pictures is kept: a part is all its pictures or none")
         if files:
             told.insert(0, f"{self.told_counts()}  {files[0]}")
         for line in told:
             self._say(line)
         if is_last:
             self.done.set()
+
+    def _add_all(self, frames: list[Frame], facts: PartFacts) -> list[str]:
+        """Write the pictures of a part; take those back that were written where one cannot be."""
+        files: list[str] = []
+        try:
+            for frame in frames:
+                files.append(self._albums[frame.camera].add(frame, facts))
+        except OSError:
+            for frame in frames[: len(files)]:
+                with suppress(OSError):  # the first error says it all
+                    self._albums[frame.camera].undo()
+            raise
+        return files
 
     def _is_worth_it(self, frame: Frame, label: str, told: list[str]) -> bool:
         watch = self._watches.setdefault((frame.camera, label), VarietyWatch())

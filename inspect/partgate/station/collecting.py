@@ -10,7 +10,7 @@ from partgate.controllers.base import Controller
 from partgate.errors import CameraError, DataError
 from partgate.parts import Frame
 from partgate.station.account import StationFacts
-from partgate.station.album import Album
+from partgate.station.album import Album, check_label
 from partgate.station.collect import (
     CollectingStation,
     Collector,
@@ -56,6 +56,7 @@ class CollectWishes:
 def collect_pictures(
     config: CollectingStation, wishes: CollectWishes, say: Callable[[str], None],
     lines: Iterator[str] | None = None, stop: threading.Event | None = None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> Tally:  # fmt: skip
     """Collect labelled pictures until there are enough, or until Ctrl-C or a stop signal.
 
@@ -65,10 +66,13 @@ def collect_pictures(
         say: Is told a sentence at a time.
         lines: What a person types; ``None`` where nobody sits there. By hand its end is the end.
         stop: Ends the collecting from outside; signals are then left to the caller.
+        on_ready: Called once, when every camera is open.
 
     Raises:
-        PartgateError: If a camera cannot be opened, the station runs already, or pictures cannot be written.
+        PartgateError: If the label cannot name a folder, a camera cannot be opened, the station runs already, or
+            pictures cannot be written.
     """
+    check_label(wishes.label)
     with ExitStack() as opened:
         opened.enter_context(only_one(config.records.folder, config.name, "run"))
         albums = open_albums(config, wishes.out)
@@ -82,6 +86,7 @@ def collect_pictures(
             say(f"note: {difference}")
         collector = Collector(albums, wishes.label, say, open_checks(config, say), wishes.parts, wishes.lot)
         event = opened.enter_context(stopping(stop))
+        on_ready()
         try:
             with _ends_with(collector, event), _listening(collector, by_hand, lines, event):
                 if by_hand is not None:

@@ -24,7 +24,7 @@ from partgate.publish.base import PublisherConfig
 from partgate.recipe import WireNumber
 from partgate.records.config import RecordsConfig
 from partgate.station.series import AlarmsConfig
-from partgate.station.triggers import AnyTrigger, ControllerTrigger, why_refused
+from partgate.station.triggers import AnyTrigger, ControllerTrigger, why_camera_refused, why_refused
 
 
 def _driver(family: str) -> BeforeValidator:
@@ -101,7 +101,8 @@ class StationConfig(Settings):
     trigger_age_ms: float = Field(
         default=50,
         gt=0,
-        description="a trigger that may be older when it is first seen is an overrun: its part has moved on",
+        description="a trigger that may be older when it is first seen is an overrun: its part has moved on; "
+        "no camera is triggered later either",
     )
     queue_depth: int = Field(
         default=1,
@@ -114,6 +115,9 @@ class StationConfig(Settings):
     def _trigger_goes_with_the_controller(self) -> Self:
         if refusal := why_refused(self.trigger, self.controller, len(self.all_cameras)):
             raise ValueError(refusal)
+        for camera in self.all_cameras:
+            if refusal := why_camera_refused(self.trigger, camera):
+                raise ValueError(refusal)
         return self
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ class OpenCameras(Generic[CameraT]):
 
     @property
     def differences(self) -> Sequence[str]:
-        """Return settings that a device did not take, one sentence each."""
+        """Return settings that are not as asked for, or not as when the station started, one sentence each."""
         return [difference for camera in self._cameras.values() for difference in camera.differences]
 
     def open(self, grace_s: float) -> None:
@@ -62,12 +62,15 @@ class OpenCameras(Generic[CameraT]):
 class Cameras(OpenCameras[WatchedCamera]):
     """Watched cameras that give one picture each of every part, exposed after they were asked."""
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> dict[str, Frame | CameraError]:
+    def grab(
+        self, timeout_s: float, while_waiting: Callable[[], None], not_after: float | None = None
+    ) -> dict[str, Frame | CameraError]:
         """Return a picture per camera that was exposed after this call, or why there is none.
 
         Args:
             timeout_s: Longest wait for all of them together.
             while_waiting: Called every few hundredths of a second: the loop keeps its heartbeat.
+            not_after: Monotonic seconds; what would be exposed later is refused.
         """
-        tickets = {name: camera.ask(timeout_s) for name, camera in self._cameras.items()}
+        tickets = {name: camera.ask(timeout_s, not_after) for name, camera in self._cameras.items()}
         return {name: self._cameras[name].collect(ticket, while_waiting) for name, ticket in tickets.items()}

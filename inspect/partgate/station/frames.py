@@ -3,13 +3,26 @@
 import time
 from typing import Protocol
 
-from partgate.cameras.base import Camera, CameraConfig
+from partgate.cameras.base import Camera, CameraConfig, FreeRunningConfig
 from partgate.errors import CameraError, CameraLostError
 from partgate.parts import Frame
 from partgate.station.watch import CameraThread
 
 _SLICE_S = 0.5  # a camera without parts gives no picture: so often it is looked after meanwhile
 _STUCK_AFTER_S = 2 * _SLICE_S + 0.5
+
+
+def every_picture(config: CameraConfig) -> CameraConfig:
+    """Return the settings with which a free-running camera throws no picture away: the stream is the trigger.
+
+    Args:
+        config: As the station file has it.
+    """
+    if isinstance(config, FreeRunningConfig):
+        return config.with_every_picture()
+    if "skip_frames" in type(config).model_fields:
+        return config.model_copy(update={"skip_frames": 0})
+    return config
 
 
 class TakesFrames(Protocol):
@@ -20,7 +33,7 @@ class TakesFrames(Protocol):
         ...
 
     def fail(self, error: CameraError) -> None:
-        """Hear that no whole picture came for a while."""
+        """Hear that no whole picture came for a while, or a damaged one (DamagedPictureError)."""
         ...
 
     def end(self) -> None:
@@ -50,11 +63,19 @@ class StreamedCamera(CameraThread):
         is_silent = self._silent_after_s is not None and now > self._came_at + self._silent_after_s
         return super().is_lost or is_silent or now > self._turned_at + _STUCK_AFTER_S
 
+    def reopen(self, why: str) -> None:
+        """Have the camera opened from scratch; it counts as lost until then. Returns at once."""
+        with self._changed:
+            if self._is_open:
+                self._set_lost(why)
+
     def _use(self, camera: Camera) -> None:
         self._came_at = self._turned_at = time.monotonic()
         try:
             while not self._is_closing:
                 self._turned_at = time.monotonic()
+                if not self._is_open:
+                    raise CameraLostError(self.problem or f"camera '{self._config.name}': is opened again")
                 try:
                     frame = camera.grab(_SLICE_S)
                 except CameraLostError:

@@ -45,14 +45,16 @@ class Judge:
             return _no_picture(views, Reason.NOT_READY, obstacle)
         if locked := self._signals.why_locked():
             return _no_picture(views, Reason.LOCKED, locked)
-        age_s = time.monotonic() - (trigger.deadline - trigger.window_ms / 1000)
+        came_at = trigger.deadline - trigger.window_ms / 1000
+        age_s = time.monotonic() - came_at
         if is_too_soon or age_s > self._facts.trigger_age_s:
             self._signals.is_overrun = True
             detail = f"seen up to {1000 * age_s:.0f} ms after the trigger; the part has moved on"
             return _no_picture(views, Reason.OVERRUN, detail)
         spare_s = views.engine_p99_s + poll_period_s + _CAMERA_RESERVE_S
         timeout_s = max(_SHORTEST_WAIT_S, trigger.deadline - time.monotonic() - spare_s)
-        return self._in_time(self._look(views, self._cameras.grab(timeout_s, keep_beating), keep_beating), trigger)
+        pictures = self._cameras.grab(timeout_s, keep_beating, came_at + self._facts.trigger_age_s)
+        return self._in_time(self._look(views, pictures, keep_beating), trigger)
 
     def _look(
         self, views: Views, pictures: Mapping[str, Frame | CameraError], keep_beating: Callable[[], None]
@@ -74,6 +76,7 @@ class Judge:
             _name_camera(inspections, camera), view, frames.get(camera),
             tuple(frame for name, frame in frames.items() if name != camera),
             picture_at if frames else None, time.monotonic() if frames else None,
+            {name: found.measures for name, found in inspections.items() if found.measures is not None},
         )  # fmt: skip
 
     def _hear_the_engine(self, inspection: Inspection) -> None:

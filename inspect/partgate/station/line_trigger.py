@@ -8,12 +8,14 @@ from typing import Self
 
 from partgate.controllers.base import Controller
 from partgate.controllers.block import ControllerWords, StationWords
-from partgate.errors import CameraError
+from partgate.errors import CameraError, DamagedPictureError
 from partgate.parts import Frame, Result
 from partgate.station.eyes import OpenCameras
 from partgate.station.frames import StreamedCamera
-from partgate.station.pairing import Arrived, Edge, Pairing
+from partgate.station.pairing import Arrived, Edge, Pairing, PairingLimits
 
+_OPENED_AGAIN = "the camera was opened again"
+_SILENT_EDGES = 3  # in a row without any picture: then the stream is dead though the camera answers
 _KEPT = 8  # pictures; more than that between two triggers is no line trigger
 
 
@@ -26,17 +28,20 @@ class FrameQueue:
         self._dropped = 0
         self._has_ended = False
         self._problem: str | None = None
+        self._came = 0
 
     def take(self, frame: Frame) -> None:
         """Keep a picture; the oldest one goes where there is no room."""
         with self._changed:
             self._dropped += len(self._frames) == _KEPT
             self._frames.append(Arrived(frame, time.monotonic()))
+            self._came += 1
             self._changed.notify_all()
 
     def fail(self, error: CameraError) -> None:
         """Remember why there was no whole picture."""
         self._problem = str(error)
+        self._came += isinstance(error, DamagedPictureError)
 
     def end(self) -> None:
         """Throw away what came before: the camera counts from anew."""
@@ -56,8 +61,13 @@ class FrameQueue:
             self._frames.clear()
             self._dropped, self._has_ended = 0, False
         if has_ended:
-            return found, "the camera was opened again"
+            return found, _OPENED_AGAIN
         return found, f"{dropped} pictures more than fit came between two triggers" if dropped else None
+
+    @property
+    def came(self) -> int:
+        """Return how many pictures came so far, whole or not."""
+        return self._came
 
     @property
     def problem(self) -> str | None:
@@ -66,41 +76,85 @@ class FrameQueue:
         return problem
 
 
+class _Silence:
+    """Counts the edges of the part sensor at which a camera gave nothing at all."""
+
+    def __init__(self) -> None:
+        self._came: int | None = None  # pictures until the newest edge; None before the first one
+        self._edges = 0
+
+    def next_edge(self, came: int, *, is_lost: bool) -> bool:
+        """Take an edge and tell whether too many before it brought no picture.
+
+        Args:
+            came: Pictures so far, whole or not.
+            is_lost: The camera is being opened: it counts from anew.
+        """
+        before, self._came = self._came, None if is_lost else came
+        self._edges = self._edges + 1 if came == before else 0
+        if self._edges < _SILENT_EDGES:
+            return False
+        self._came, self._edges = None, 0
+        return True
+
+
 class LineCameras(OpenCameras[StreamedCamera]):
     """Cameras that the part sensor exposes: the picture of a trigger is there, or on its way, when it is asked for.
 
     Args:
         cameras: By name, each with the queue that it fills.
-        apart_s: See :class:`Pairing`.
+        limits: How far a picture and its trigger may be apart.
     """
 
-    def __init__(self, cameras: Mapping[str, tuple[StreamedCamera, FrameQueue]], apart_s: float) -> None:
+    def __init__(self, cameras: Mapping[str, tuple[StreamedCamera, FrameQueue]], limits: PairingLimits) -> None:
         super().__init__({name: camera for name, (camera, _) in cameras.items()})
         self._queues = {name: queue for name, (_, queue) in cameras.items()}
-        self._pairings = {name: Pairing(apart_s) for name in cameras}
-        self._apart_s, self._edge_at = apart_s, 0.0
+        self._pairings = {name: Pairing(limits) for name in cameras}
+        self._late_s, self._edge_at = limits.late_s, 0.0
+        self._silences = {name: _Silence() for name in cameras}
 
     def begin(self, edge: Edge) -> None:
         """Take a trigger, judged or not."""
         self._edge_at = edge.at
         for name in self._cameras:
             self._drain(name)
-            self._pairings[name].begin(edge)
+            self._count(name, edge)
+            self._reopen_if_silent(name)
 
     def forget(self, why: str) -> None:
         """Give up all ties: the controller's count was not followed for a while."""
         for pairing in self._pairings.values():
-            pairing.forget(why)
+            pairing.forget(why, time.monotonic())
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> dict[str, Frame | CameraError]:
+    def grab(
+        self, timeout_s: float, while_waiting: Callable[[], None], not_after: float | None = None
+    ) -> dict[str, Frame | CameraError]:
         """Return the picture of the newest trigger per camera, or why there is none.
 
         Args:
             timeout_s: Longest wait for all of them together.
             while_waiting: Called every few hundredths of a second: the loop keeps its heartbeat.
+            not_after: Not used: the edge exposes, nobody asks.
         """
-        until = min(time.monotonic() + timeout_s, self._edge_at + self._apart_s)
+        until = min(time.monotonic() + timeout_s, self._edge_at + self._late_s)
         return {name: self._wait(name, until, while_waiting) for name in self._cameras}
+
+    def _count(self, name: str, edge: Edge) -> None:
+        pairing, camera = self._pairings[name], self._cameras[name]
+        if camera.is_lost and not pairing.is_tied:  # it cannot hear this edge
+            pairing.forget("the camera is being opened", edge.at)
+            return
+        pairing.begin(edge)
+        if pairing.must_count_anew:
+            camera.reopen(f"camera '{name}': its pictures may be one trigger late ({pairing.why}); it is opened again")
+
+    def _reopen_if_silent(self, name: str) -> None:
+        camera, silence = self._cameras[name], self._silences[name]
+        if silence.next_edge(self._queues[name].came, is_lost=camera.is_lost):
+            camera.reopen(
+                f"camera '{name}': no picture at {_SILENT_EDGES} edges in a row though it answers; it is opened again; "
+                "is the part sensor wired to its input?"
+            )
 
     def _wait(self, name: str, until: float, while_waiting: Callable[[], None]) -> Frame | CameraError:
         pairing, is_last_look = self._pairings[name], False
@@ -122,8 +176,10 @@ class LineCameras(OpenCameras[StreamedCamera]):
 
     def _drain(self, name: str, within_s: float = 0.0) -> None:
         pictures, why = self._queues[name].collect(within_s)
-        if why is not None:
-            self._pairings[name].forget(why)
+        if why == _OPENED_AGAIN:
+            self._pairings[name].restart(why)
+        elif why is not None:
+            self._pairings[name].forget(why, time.monotonic())
         for one in pictures:
             self._pairings[name].add(one)
 
@@ -139,6 +195,7 @@ class CountingController:
     def __init__(self, controller: Controller, cameras: LineCameras) -> None:
         self._controller, self._cameras = controller, cameras
         self._last: tuple[int, int] | None = None  # boot and sequence
+        self._asked_at = 0.0  # of the newest read, in monotonic seconds
 
     def __str__(self) -> str:
         return str(self._controller)
@@ -158,12 +215,13 @@ class CountingController:
 
     def read(self) -> ControllerWords:
         """Return what the controller says; a new trigger is told to the cameras first."""
+        since, self._asked_at = self._asked_at, time.monotonic()
         words = self._controller.read()
         now, before, self._last = time.monotonic(), self._last, (words.boot, words.trigger_sequence)
         if before is None or before[0] != words.boot:
-            self._cameras.forget("the controller was connected or restarted, and this part is the first one since")
+            self._cameras.forget("the controller was connected or restarted")
         elif before[1] != words.trigger_sequence:
-            self._cameras.begin(Edge(words.trigger_sequence, now))
+            self._cameras.begin(Edge(words.trigger_sequence, now, since))
         return words
 
     def station_heartbeat(self) -> int | None:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from partgate.controllers.base import Controller
-from partgate.controllers.block import LAST_SEQUENCE, Command, ControllerWords, sequences_between
+from partgate.controllers.block import Command, ControllerWords
 from partgate.errors import ControllerError, ControllerPausedError, RecordError, SecondStationError
 from partgate.parts import Reason, Result, StationStatus, Trigger
 from partgate.records.audit import AuditEvent
-from partgate.station.account import GivesPictures, IsAlive, KeepsRecords, StationFacts, Summary
+from partgate.station.account import AnnouncesItself, GivesPictures, IsAlive, KeepsRecords, StationFacts, Summary
+from partgate.station.accounted import Accounted
 from partgate.station.bookkeeping import Books
+from partgate.station.drifts import Drifts
 from partgate.station.judge import Judge
 from partgate.station.recipes import RecipeShelf
 from partgate.station.second import SecondStation
@@ -44,13 +46,14 @@ class Station:
         self._facts, self._controller, self._shelf, self._store = facts, controller, shelf, store
         self._onlookers, self._alive = onlookers or Onlookers(), alive
         self._alarms = Alarms(alarms or AlarmsConfig(), self._tell_alarm)
-        self._signals = Signals(shelf, cameras, store, self._alarms, shadow=facts.shadow)
+        self._drifts = Drifts(shelf, self._note)
+        self._signals = Signals(shelf, cameras, store, self._alarms, self._drifts, shadow=facts.shadow)
         self._books = Books(facts, store, self._alarms, self._onlookers)
         self._judge = Judge(facts, cameras, self._signals)
         self._waiting = Waiting(facts.queue_depth, self._books, self._signals)
         self._second = SecondStation(self._signals)
         self._is_open = self._is_told = self._has_connected = False
-        self._last: tuple[int, int] | None = None  # boot and sequence of the newest trigger accounted for
+        self._accounted = Accounted(None)
         self._polled_at = 0.0
         self._problem: str | None = None
 
@@ -70,7 +73,7 @@ class Station:
             linger_s: How long the heartbeat goes on after the last part: without it the controller rejects the parts
                 that are still on their way to the gate.
         """
-        self._last = self._ask_records(stop)
+        self._accounted = Accounted(self._ask_records(stop))
         if self._alive:
             self._alive.ready()
         try:
@@ -86,7 +89,7 @@ class Station:
                     stop.wait(BEAT_S)
             if self._alive:
                 self._alive.stopping()
-            self._finish(time.monotonic() + linger_s)
+            self._finish(linger_s)
         finally:
             self._waiting.give_up_all()
             self._close_controller()
@@ -120,22 +123,12 @@ class Station:
         self._signals.is_shared = False
 
     def _resynchronise(self, words: ControllerWords, *, was_off: bool = False) -> None:
-        """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed.
-
-        A station that was off for a night may find the sequence nearly a round further; one that has just read it may
-        not, so there a sequence that went back is a controller that restarted without counting its start.
-        """
-        known, self._last = self._last, (words.boot, words.trigger_sequence)
-        if known is not None:
-            restarted = known[0] != words.boot or (not was_off and _went_back(known[1], words.trigger_sequence))
-            before = 0 if restarted else known[1]
-            if words.trigger_sequence not in (0, before):
-                first, last = before % LAST_SEQUENCE + 1, words.trigger_sequence
-                record, lost = self._books.missed(
-                    self._view, words.boot, first, last, Reason.NOT_READY, "not connected"
-                )
-                self._waiting.keep(record)
-                self.summary.missed_before += lost
+        """Declare as missed what was triggered since the newest record, and clear the block; nothing is replayed."""
+        unseen = self._accounted.go_on_from(words, was_off=was_off)
+        if unseen is not None:
+            record, lost = self._books.missed(self._view, words.boot, *unseen, Reason.NOT_READY, "not connected")
+            self._waiting.keep(record)
+            self.summary.missed_before += lost
         self._controller.clear(self._signals.words())
 
     def _turn(self) -> None:
@@ -148,15 +141,13 @@ class Station:
             read_before = min(read_before, words.not_before)
         self._signals.listen(words, self._controller)
         self._waiting.take(words, now, self._controller)
-        assert self._last is not None
-        boot, sequence = self._last
-        is_new = words.trigger_sequence not in (0, sequence)
+        is_new = self._accounted.is_new(words)
         if not is_new:
             self._follow_recipe(words)
             self._second.look(self._controller)
         self._beat(check_engine=not is_new)
-        if words.boot != boot or (is_new and _went_back(sequence, words.trigger_sequence)):
-            logger.warning("%s was restarted (boot %d, now %d)", self._controller, boot, words.boot)
+        if self._accounted.is_restarted(words):
+            logger.warning("%s was restarted (boot %d, now %d)", self._controller, self._accounted.boot, words.boot)
             self._waiting.give_up_all()
             self._resynchronise(words)
         elif is_new:
@@ -174,15 +165,13 @@ class Station:
             self._note("change", {"what": "recipe", "was": before.number, "is": now.number, "cameras": cameras})
 
     def _take_trigger(self, words: ControllerWords, now: float, read_before: float) -> None:
-        assert self._last is not None
-        passed = sequences_between(self._last[1], words.trigger_sequence)
+        passed = self._accounted.take(words)
         is_too_soon = self._waiting.is_full
         self._waiting.give_up_oldest()
         self._signals.is_overrun = bool(passed) or is_too_soon
         self.summary.triggers += len(passed) + 1
         if passed:
             self._declare_missed(words.boot, passed[0], passed[-1], Reason.OVERRUN, "the next part came too soon")
-        self._last = (words.boot, words.trigger_sequence)
         window_ms = words.window_ms or _DEFAULT_WINDOW_MS
         trigger = Trigger(
             words.boot, words.trigger_sequence, window_ms, now, read_before + window_ms / 1000, words.part_id, words.lot
@@ -202,6 +191,7 @@ class Station:
             self._declare_missed(trigger.boot, sequence, sequence, Reason.NOT_READY, detail)
             raise
         self._answer(trigger, judged)
+        self._drifts.take(judged.measures)
 
     def _answer(self, trigger: Trigger, judged: Judged) -> None:
         """Send the result once; its record waits for the acknowledge."""
@@ -233,8 +223,12 @@ class Station:
         if self._signals.beat(self._controller, check_engine=check_engine):
             self._tell_status()
 
-    def _finish(self, until: float) -> None:
+    def _finish(self, linger_s: float) -> None:
         """Take no further part, keep the heartbeat while parts are on their way, then go offline."""
+        until = time.monotonic() + linger_s
+        if isinstance(self._controller, AnnouncesItself):  # nobody sorts, so no part is on its way to a gate
+            self._controller.stop_announcing()
+            until = time.monotonic()
         try:
             while self._is_open and (self._waiting or time.monotonic() < until):
                 words = self._controller.read()
@@ -251,15 +245,10 @@ class Station:
 
     def _declare_rest(self, words: ControllerWords) -> None:
         """Put on record what was triggered after the last part was taken."""
-        assert self._last is not None
-        boot, sequence = self._last
-        if words.boot != boot or _went_back(sequence, words.trigger_sequence):
-            return
-        if words.trigger_sequence not in (0, sequence):
-            rest = [*sequences_between(sequence, words.trigger_sequence), words.trigger_sequence]
-            self._last = (boot, words.trigger_sequence)
+        rest = self._accounted.take_rest(words)
+        if rest:
             self.summary.triggers += len(rest)
-            self._declare_missed(boot, rest[0], rest[-1], Reason.NOT_READY, "the station was stopping")
+            self._declare_missed(words.boot, rest[0], rest[-1], Reason.NOT_READY, "the station was stopping")
 
     def _lose_controller(self, error: ControllerError) -> None:
         if not self._is_told:
@@ -304,8 +293,3 @@ class Station:
 
     def _note(self, kind: str, content: dict[str, object]) -> None:
         self._store.note(AuditEvent(self._facts.name, kind, content))
-
-
-def _went_back(before: int, after: int) -> bool:
-    """Tell whether a sequence is behind another: a controller that restarted without changing its boot number."""
-    return (after - before) % LAST_SEQUENCE > LAST_SEQUENCE // 2

@@ -19,7 +19,7 @@ from partgate.controllers.block import LAST_SEQUENCE, ControllerWords, State, St
 from partgate.errors import CameraError
 from partgate.parts import Frame, Result
 from partgate.station.eyes import OpenCameras
-from partgate.station.frames import StreamedCamera
+from partgate.station.frames import StreamedCamera, every_picture
 from partgate.station.presence import Presence
 from partgate.station.presence_settings import Event, PresenceSettings, What
 
@@ -42,6 +42,10 @@ class AnnouncesParts(Protocol):
         """
         ...
 
+    def stop(self) -> int:
+        """Announce no further part; return the number of the last one that came."""
+        ...
+
 
 class Timer:
     """Announces a part at a fixed interval.
@@ -62,6 +66,7 @@ class Timer:
     def __init__(self, interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_s, self._clock = interval_s, clock
         self._began_at: float | None = None
+        self._newest = 0
 
     def begin(self) -> None:
         """Start the clock."""
@@ -70,7 +75,13 @@ class Timer:
 
     def newest(self) -> int:
         """Return how many intervals have passed."""
-        return 0 if self._began_at is None else int((self._clock() - self._began_at) / self._interval_s)
+        if self._began_at is not None:
+            self._newest = int((self._clock() - self._began_at) / self._interval_s)
+        return self._newest
+
+    def stop(self) -> int:
+        """Return the number announced last: an interval that nobody asked about is no part."""
+        return self._newest
 
 
 class FoundParts:
@@ -112,6 +123,11 @@ class FoundParts:
                 self._taken, self.picture = self._waiting.popleft()
             return self._taken
 
+    def stop(self) -> int:
+        """Return the number of the newest part that waits: those were found and are not judged any more."""
+        with self._lock:
+            return self._waiting[-1][0] if self._begun and self._waiting else self._taken
+
     def _announce(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.what in (What.LEARNED, What.SIZED):
@@ -135,10 +151,12 @@ class PresenceCameras(OpenCameras[StreamedCamera]):
     """
 
     def __init__(self, config: CameraConfig, parts: FoundParts) -> None:
-        super().__init__({config.name: StreamedCamera(config, parts, _SILENT_AFTER_S)})
+        super().__init__({config.name: StreamedCamera(every_picture(config), parts, _SILENT_AFTER_S)})
         self._name, self._parts = config.name, parts
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None]) -> dict[str, Frame | CameraError]:
+    def grab(
+        self, timeout_s: float, while_waiting: Callable[[], None], not_after: float | None = None
+    ) -> dict[str, Frame | CameraError]:
         """Return the picture of the part that was announced, or why it has none; waits for nothing."""
         return {self._name: self._parts.picture}
 
@@ -154,6 +172,7 @@ class OwnTriggers:
 
     def __init__(self, controller: Controller, source: AnnouncesParts, window_ms: int) -> None:
         self._controller, self._source, self._window_ms = controller, source, window_ms
+        self._last: int | None = None  # no part is announced after it
 
     def __str__(self) -> str:
         return str(self._controller)
@@ -172,9 +191,13 @@ class OwnTriggers:
 
     def read(self) -> ControllerWords:
         """Return what the controller says, with the next part of the station's own."""
-        number = self._source.newest()
+        number = self._source.newest() if self._last is None else self._last
         sequence = (number - 1) % LAST_SEQUENCE + 1 if number else 0
         return replace(self._controller.read(), trigger_sequence=sequence, window_ms=self._window_ms)
+
+    def stop_announcing(self) -> None:
+        """Announce no further part: the station takes none any more."""
+        self._last = self._source.stop()
 
     def station_heartbeat(self) -> int | None:
         """Return the controller's answer."""

@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 
 from partgate.parts import Frame, Image
+from partgate.station.presence_rows import PassingRow
 from partgate.station.presence_settings import Event, PresenceSettings, What
 from partgate.station.scene import Blob, Scene
 from partgate.station.tracks import STILL_WITHIN, Part, apart, match, should_be_in_view
 
 _PATIENCE = 2  # pictures in which a part may be missed without being gone
 _PASSED_BY = 0.01  # beyond its nearest to the middle
+_AT_EDGE = 0.01  # of the view
 _BUCKET = 0.02  # places that are alike
 _FIRST_PARTS = 3  # from which the usual size is learned
 
@@ -41,6 +43,7 @@ class Presence:
         self._middle_whole_in = -9  # picture in which a whole part last lay in the middle
         self._is_cut_open = False  # something that reaches out of the view lies in the middle, and nobody counted it
         self._is_cut = False
+        self._row = PassingRow()
         self._in_view_before: int | None = 0  # parts when the stream began; None once its first picture was seen
         self._events: list[Event] = []
 
@@ -128,7 +131,7 @@ class Presence:
 
     def _leave(self, part: Part, at: float, blobs: Sequence[Blob]) -> None:
         if not part.is_done:
-            if part.best is None and should_be_in_view(part, self._way) and any(_holds(blob, part) for blob in blobs):
+            if part.best is None and any(_holds(blob, part) for blob in blobs):
                 part.is_done = True
                 self._tell(What.IGNORED, at, part, "it ran together with another, which is counted for both")
             elif self._went_back(part):
@@ -201,15 +204,36 @@ class Presence:
         middle = next((blob for blob in blobs if blob.covers_middle), None)
         if middle is not None and not middle.is_cut:
             self._middle_whole_in, self._is_cut, self._is_cut_open = self._pictures, False, False
-        elif middle is not None and not self._is_cut:
-            self._is_cut = True
-            self._is_cut_open = self._pictures - self._middle_whole_in > _PATIENCE
-        elif middle is None and self._is_cut:
+        elif middle is not None:
+            if not self._is_cut:
+                self._is_cut, self._row = True, PassingRow()
+                was_whole = self._pictures - self._middle_whole_in <= _PATIENCE
+                self._is_cut_open = not was_whole or self._comes_in(middle)
             if self._is_cut_open:
-                self._count += 1
-                detail = "was never wholly in view: too large, too fast, or parts touch"
-                self._events.append(Event(What.NOT_DECIDABLE, at, self._count, detail))
+                self._row.see(middle, self._way, moved=self._scene.has_moved(self._way))
+        elif self._is_cut:
+            if self._is_cut_open:
+                self._tell_row(at)
             self._is_cut = self._is_cut_open = False
+
+    def _comes_in(self, blob: Blob) -> bool:
+        """Tell whether an area reaches the edge of the view where parts come in."""
+        x, y = self._way
+        left, top, right, bottom = blob.box
+        if max(abs(x), abs(y)) < STILL_WITHIN:
+            return False
+        if abs(x) >= abs(y):
+            return left < _AT_EDGE if x > 0 else right > 1 - _AT_EDGE
+        return top < _AT_EDGE if y > 0 else bottom > 1 - _AT_EDGE
+
+    def _tell_row(self, at: float) -> None:
+        """Declare as many parts as the area tells that has passed the middle; one where nothing is known of it."""
+        parts = max(1, round(self._row.share / self._usual)) if self._usual else 1
+        detail = "was never wholly in view: too large, too fast, or parts touch"
+        for _ in range(parts):
+            self._count += 1
+            row = f"; about {parts} parts by the area that passed" if parts > 1 else ""
+            self._events.append(Event(What.NOT_DECIDABLE, at, self._count, detail + row))
 
     def _refuse(self, part: Part, at: float, detail: str) -> None:
         part.is_done = True

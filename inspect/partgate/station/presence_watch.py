@@ -10,6 +10,7 @@ from partgate.cameras.base import Camera
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, ConfigError
 from partgate.imaging import encode_png
 from partgate.station.config import StationConfig
+from partgate.station.frames import every_picture
 from partgate.station.presence import Presence
 from partgate.station.presence_settings import Event, PresenceSettings, What
 from partgate.station.triggers import PresenceTrigger
@@ -58,7 +59,7 @@ def watch_presence(
         say(f"the station's trigger is '{config.trigger.kind}': the defaults of presence are tried")
     presence, counts, began = Presence(settings), Counts(), time.monotonic()
     say(f"camera '{camera_config.name}': learning the empty place for {settings.learn_s:g} s, put no part there")
-    with camera_config.open() as camera:
+    with every_picture(camera_config).open() as camera:
         try:
             while not stop.is_set() and (seconds is None or time.monotonic() - began < seconds):
                 if parts is not None and counts.judged + counts.not_decidable >= parts:

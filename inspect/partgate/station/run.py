@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from partgate.controllers.base import Controller
+from partgate.parts import StationStatus
 from partgate.publish.publishers import open_publishers
 from partgate.records.audit import start_event, stop_event
 from partgate.records.store import RecordStore
@@ -22,7 +23,7 @@ from partgate.station.notify import Alive
 from partgate.station.opening import open_views
 from partgate.station.recipes import RecipeShelf
 from partgate.station.sources import open_sources
-from partgate.station.status import Onlookers
+from partgate.station.status import OnceReady, Onlookers
 from partgate.station.views import Views
 
 logger = logging.getLogger(__name__)
@@ -40,8 +41,9 @@ class RunResult:
 
 
 def run_station(
-    config: StationConfig, parts: int | None, stop: threading.Event | None = None, linger_s: float = 0.0
-) -> RunResult:
+    config: StationConfig, parts: int | None, stop: threading.Event | None = None, linger_s: float = 0.0,
+    on_ready: Callable[[], None] = lambda: None,
+) -> RunResult:  # fmt: skip
     """Inspect parts with a station until so many triggers came, or until Ctrl-C or a stop signal.
 
     Args:
@@ -49,6 +51,8 @@ def run_station(
         parts: Triggers to take; ``None`` goes on until stopped.
         stop: Ends the run from outside; signals are then left to the caller.
         linger_s: How long the heartbeat goes on after the last part.
+        on_ready: Called once, when the station would take a part for the first time: everything is open, and the
+            controller is there.
 
     Raises:
         PartgateError: If recipe, bundle, camera or records cannot be opened. A controller that is not there is waited
@@ -65,7 +69,7 @@ def run_station(
         for difference in cameras.differences:
             logger.warning("%s", difference)
         store = opened.enter_context(RecordStore.from_config(config.records))
-        onlookers = opened.enter_context(_onlookers(config, controller))
+        onlookers = opened.enter_context(_onlookers(config, controller, on_ready))
         stop_event = opened.enter_context(stopping(stop))
         _warn_if_slow(first.engine_p99_s, config)
         facts = StationFacts(config.name, config.trigger_age_ms / 1000, config.queue_depth, config.shadow)
@@ -76,11 +80,11 @@ def run_station(
 
 
 @contextmanager
-def _onlookers(config: StationConfig, controller: Controller) -> Iterator[Onlookers]:
-    """Give whoever is told results and state: publishers, lamps."""
+def _onlookers(config: StationConfig, controller: Controller, on_ready: Callable[[], None]) -> Iterator[Onlookers]:
+    """Give whoever is told results and state: publishers, lamps, the terminal."""
     with ExitStack() as opened:
         publishers = opened.enter_context(open_publishers(config.publish, config.name))
-        on_status = [publishers.status]
+        on_status: list[Callable[[StationStatus], None]] = [publishers.status, OnceReady(on_ready)]
         if config.stack_light is not None:
             on_status.append(opened.enter_context(config.stack_light.open(controller)).show)
         yield Onlookers(on_status, [publishers.result])

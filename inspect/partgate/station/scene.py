@@ -7,7 +7,7 @@ a part is never taken into it, however long it stands.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from partgate.configfile import RelativePath, Settings
 from partgate.imaging import read_picture
 from partgate.parts import Image
 
-_LONG_SIDE_PX = 160  # averages noise away, and costs about a millisecond
+_LONG_SIDE_PX = 320  # averages noise away, and still shows a gap of 1.5 % of the view between two parts
 _READ_SIDE_PX = 640  # far larger pictures are thinned out to this first
 _FEWEST_PICTURES, _MOST_PICTURES = 10, 60
 _MOVING_SHARE = 0.3  # of the pictures learned from
@@ -27,9 +27,12 @@ _STRONG_SHARE = 0.15  # of an area, in strongly differing pixels
 _GAIN = (0.7, 1.4)
 _DARKEST = 16.0  # below this a ratio of grey values says nothing
 _LEAST_FREE = 0.05  # of the view, for its brightness to be told
+_EVERY_PX = 4  # each way: brightness is told on so many of the pixels
+_ALIKE = 0.9  # so much better one picture must fit the other moved on than as it is
+_AROUND_PX = 17  # what surrounds a part (its shadow, its edge) is no sample of the empty place
 
 Small = NDArray[np.float32]
-"""Thinned-out picture, shape (h, w, 3), grey values 0-255, RGB; its longer side has 160 pixels."""
+"""Thinned-out picture, shape (h, w, 3), grey values 0-255, RGB; its longer side has 320 pixels."""
 
 
 class SceneSettings(Settings):
@@ -65,6 +68,8 @@ class Blob:
         is_cut: It reaches the edge of the view: more of it may be outside.
         covers_middle: It lies in the middle of the view.
         box: x_min, y_min, x_max, y_max as shares of width and height.
+        columns: Share of the view that it covers in each column of the thinned-out picture, shape (w,).
+        rows: The same for each row, shape (h,).
     """
 
     x: float
@@ -73,6 +78,8 @@ class Blob:
     is_cut: bool
     covers_middle: bool
     box: tuple[float, float, float, float]
+    columns: NDArray[np.float64] = field(compare=False, repr=False)
+    rows: NDArray[np.float64] = field(compare=False, repr=False)
 
 
 class Scene:
@@ -97,6 +104,8 @@ class Scene:
         self._empty: Small | None = None
         self._taken: NDArray[np.uint8] | None = None  # (h, w) where something stood in the picture before, widened
         self._gain = np.ones(3, np.float32)
+        self._before: Small | None = None  # the last two pictures at the brightness of the empty place
+        self._now: Small | None = None
         if settings.background is not None:
             self._empty = _shrink(read_picture(Path(settings.background)))
 
@@ -117,8 +126,28 @@ class Scene:
             self._learn(small, at)
             return ()
         blobs, mask = self._find(small)
-        self._follow(small, mask, at)
+        self._before, self._now = self._now, small / self._gain
+        self._follow(mask, at)
         return blobs
+
+    def has_moved(self, way: tuple[float, float]) -> bool:
+        """Tell whether what stands in the view moved on since the picture before, or stood still.
+
+        What looks the same in either case counts as standing.
+
+        Args:
+            way: As it would have moved, in longer sides of the view.
+        """
+        if self._now is None or self._before is None or self._taken is None:
+            return False
+        height, width = self._now.shape[:2]
+        across, down = (round(part * max(height, width)) for part in way)
+        there = np.s_[max(0, down) : height + min(0, down), max(0, across) : width + min(0, across)]
+        here = np.s_[max(0, -down) : height + min(0, -down), max(0, -across) : width + min(0, -across)]
+        inside = self._taken[there] > 0
+        stood = np.square(self._now[there] - self._before[there])[inside]  # squared: print counts for more than noise
+        moved = np.square(self._now[there] - self._before[here])[inside]
+        return bool(inside.any()) and float(moved.mean()) < _ALIKE * float(stood.mean())
 
     def _learn(self, small: Small, at: float) -> None:
         """Collect pictures; where something moves through most of them, begin again with the later ones."""
@@ -144,7 +173,8 @@ class Scene:
         """Return the areas and their mask, shape (h, w), 0 or 255."""
         assert self._empty is not None
         self._gain = self._brightness(small)
-        differs = np.abs(small - np.minimum(self._empty * self._gain, 255)).max(axis=2)
+        red, green, blue = cv2.split(cv2.absdiff(small, np.minimum(self._empty * self._gain, 255)))
+        differs = np.asarray(cv2.max(cv2.max(red, green), blue), np.float32)
         weak = (differs > self._settings.difference / 2).astype(np.uint8)
         weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.uint8)
         weak = np.asarray(cv2.morphologyEx(weak, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), np.uint8)
@@ -161,21 +191,22 @@ class Scene:
     def _brightness(self, small: Small) -> NDArray[np.float32]:
         """Return the factor per channel by which the view is brighter than learned, told where it is free."""
         assert self._empty is not None
-        free = np.ones(small.shape[:2], bool) if self._taken is None else self._taken == 0
+        some = np.s_[::_EVERY_PX, ::_EVERY_PX]
+        free = np.ones(small[some].shape[:2], bool) if self._taken is None else self._taken[some] == 0
         if free.mean() < _LEAST_FREE:
             return self._gain
-        then, now = np.median(self._empty[free], axis=0), np.median(small[free], axis=0)
+        then, now = np.median(self._empty[some][free], axis=0), np.median(small[some][free], axis=0)
         ratio = np.where(then < _DARKEST, 1.0, now / np.maximum(then, 1.0))
         return np.clip(ratio, *_GAIN).astype(np.float32)
 
-    def _follow(self, small: Small, mask: NDArray[np.uint8], at: float) -> None:
+    def _follow(self, mask: NDArray[np.uint8], at: float) -> None:
         """Let the empty view follow slow changes where nothing stands."""
         assert self._empty is not None
-        self._taken = np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
+        assert self._now is not None
+        self._taken = np.asarray(cv2.dilate(mask, np.ones((_AROUND_PX, _AROUND_PX), np.uint8)), np.uint8)
         step = 1 - np.exp(-max(0.0, min(1.0, at - self._seen_at)) / self._settings.adapt_s)
         self._seen_at = at
-        free = self._taken == 0
-        self._empty[free] += np.float32(step) * (small[free] / self._gain - self._empty[free])
+        cv2.accumulateWeighted(self._now, self._empty, float(step), mask=cv2.bitwise_not(self._taken))
 
 
 def _shrink(image: Image) -> Small:
@@ -197,4 +228,5 @@ def _as_blob(area: NDArray[np.bool_], stats: NDArray[np.int32], centre: NDArray[
         (float(centre[0]) + 0.5 - width / 2) / side, (float(centre[1]) + 0.5 - height / 2) / side,
         float(area.mean()), left < 2 or top < 2 or right > width - 2 or bottom > height - 2, bool(middle.any()),
         (left / width, top / height, right / width, bottom / height),
+        area.sum(axis=0) / area.size, area.sum(axis=1) / area.size,
     )  # fmt: skip

@@ -46,7 +46,8 @@ class Alarms:
 
     Args:
         config: Limits.
-        tell: Takes each alarm once when it begins (the sentence) and once when it is over (``None`` and the sentence).
+        tell: Takes each alarm once when it begins, with what was said of the part that it begins with, and once when
+            it is over: the sentence, and whether it begins.
     """
 
     def __init__(self, config: AlarmsConfig, tell: Callable[[str, bool], None] = lambda what, begins: None) -> None:
@@ -81,18 +82,18 @@ class Alarms:
     def judged(self, decision: Decision) -> None:
         """Take note of a result."""
         if decision.reason in _NOT_JUDGED:
-            self.missed(1)
+            self.missed(1, decision.detail)
             return
         if decision.reason in _SAYS_NOTHING:
             return
         self._misses = 0
         self._rejects = self._rejects + 1 if decision.verdict is Verdict.REJECT else 0
-        self._look()
+        self._look(decision.detail)
 
-    def missed(self, parts: int) -> None:
-        """Take note of parts without a verdict of the model."""
+    def missed(self, parts: int, detail: str = "") -> None:
+        """Take note of parts without a verdict of the model, and of why the last of them has none."""
         self._misses += parts
-        self._look()
+        self._look(detail)
 
     def listen(self, command: Command) -> None:
         """Take note of what the controller reports, and of its wish to clear the fault."""
@@ -104,7 +105,7 @@ class Alarms:
             self._rejects = self._misses = 0
             self._end()
 
-    def _look(self) -> None:
+    def _look(self, last: str) -> None:
         for count, limit, what in (
             (self._rejects, self._config.rejects_in_a_row, "rejects"),
             (self._misses, self._config.misses_in_a_row, "parts without a verdict"),
@@ -112,7 +113,7 @@ class Alarms:
             if limit is not None and count >= limit:
                 if self._series is None:
                     self._series = f"{limit} {what} in a row"
-                    self._tell(self._series, True)
+                    self._tell(f"{self._series}, last: {last}" if last else self._series, True)
                 return
         if not self._config.stop:
             self._end()

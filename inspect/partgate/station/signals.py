@@ -7,6 +7,7 @@ from partgate.controllers.base import Controller
 from partgate.controllers.block import Command, ControllerWords, State, StationWords
 from partgate.parts import Fault, StationState
 from partgate.station.account import KeepsRecords, MayBeLost
+from partgate.station.drifts import Drifts
 from partgate.station.recipes import RecipeShelf
 from partgate.station.series import Alarms
 
@@ -30,17 +31,19 @@ class Signals:
         cameras: Where pictures come from.
         store: Where records go.
         alarms: Rejects and misses in a row, and what the controller reports of its devices.
+        drifts: What changes slowly in the pictures.
         shadow: The station judges, but sends no results.
     """
 
     def __init__(
-        self, shelf: RecipeShelf, cameras: MayBeLost, store: KeepsRecords, alarms: Alarms, *, shadow: bool
-    ) -> None:
+        self, shelf: RecipeShelf, cameras: MayBeLost, store: KeepsRecords, alarms: Alarms, drifts: Drifts, *,
+        shadow: bool,
+    ) -> None:  # fmt: skip
         self.is_busy = self.is_overrun = False
         self.is_heard = False  # the controller's heartbeat changes
         self.is_shared = False  # another station writes there
         self._shelf, self._cameras, self._store, self._alarms = shelf, cameras, store, alarms
-        self._shadow = shadow
+        self._drifts, self._shadow = drifts, shadow
         self._heartbeat = self._boot = self._wanted_recipe = 0
         self._beat_at = self._engine_ok_at = 0.0
         self._engine_failed = self._no_acknowledge = False
@@ -146,7 +149,7 @@ class Signals:
     def warnings(self) -> tuple[str, ...]:
         """Return what is not as it should be while parts are judged all the same."""
         records = () if self._store.problem is None else (f"records cannot be written: {self._store.problem}",)
-        return (*self._alarms.warnings, *records)
+        return (*self._alarms.warnings, *records, *self._cameras.differences, *self._drifts.warnings)
 
     def fault(self) -> Fault:
         """Return the gravest fault in force."""

@@ -26,7 +26,7 @@ def open_sources(config: StationConfig, controller: Controller) -> tuple[Control
     if isinstance(trigger, CameraLineTrigger):
         queues = {camera.name: FrameQueue() for camera in config.all_cameras}
         streams = {c.name: (StreamedCamera(c, queues[c.name]), queues[c.name]) for c in config.all_cameras}
-        line = LineCameras(streams, trigger.apart_ms / 1000)
+        line = LineCameras(streams, trigger.limits)
         return CountingController(controller, line), line
     if isinstance(trigger, PresenceTrigger):
         camera = config.all_cameras[0]

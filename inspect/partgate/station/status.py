@@ -44,3 +44,20 @@ class Onlookers:
             if not self._has_failed:
                 logger.exception("an onlooker failed; the line goes on")
             self._has_failed = True
+
+
+class OnceReady:
+    """An onlooker that tells once that the station takes parts.
+
+    Args:
+        tell: Is called with the first status that says so.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell: Callable[[], None] | None = tell
+
+    def __call__(self, status: StationStatus) -> None:
+        """Look at a status."""
+        if self._tell is not None and status.trigger_ready:
+            tell, self._tell = self._tell, None
+            tell()

@@ -14,6 +14,9 @@ ALIKE_AFTER = 40
 LEAST_DIFFERENCE = 2.0
 """Grey levels that at least one of them lies off their median; the tightest of seven real sets has 6.3, noise 0.5."""
 
+BURNT_OUT_AGAIN = 20
+"""Pictures until a burnt-out one is told again."""
+
 _SIDE_PX = 32
 _SHARPNESS_SIDE_PX = 640
 _DARK_MEAN, _FLAT_CONTRAST = 8.0, 2.0
@@ -47,6 +50,7 @@ class VarietyWatch:
         self._sharpness: deque[float] = deque(maxlen=ALIKE_AFTER)
         self._last: Image | None = None
         self._alike = 0  # pictures since it was told
+        self._quiet = 0  # pictures until a burnt-out one is told again
 
     def is_frozen(self, image: Image) -> bool:
         """Tell whether a picture equals the one before to the last bit, which no sensor does."""
@@ -59,12 +63,17 @@ class VarietyWatch:
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         return [*self._burnt_out(grey), *self._blurred(grey), *self._nearly_the_same(grey)]
 
-    @staticmethod
-    def _burnt_out(grey: NDArray[np.uint8]) -> list[str]:
+    def _burnt_out(self, grey: NDArray[np.uint8]) -> list[str]:
+        """Return a sentence once, then every so many pictures: on a white ground it is true of each, and no fault."""
         share = float((grey >= _BRIGHT).mean())
-        if share <= _MOST_BRIGHT:
+        self._quiet = max(0, self._quiet - 1)
+        if share <= _MOST_BRIGHT or self._quiet:
             return []
-        return [f"{100 * share:.0f} % of the picture is burnt out (from {_BRIGHT} of 255): shorten the exposure"]
+        self._quiet = BURNT_OUT_AGAIN
+        return [
+            f"{100 * share:.0f} % of the picture is burnt out (from {_BRIGHT} of 255): shorten the exposure, unless it "
+            f"is a white ground; told again after {BURNT_OUT_AGAIN} pictures"
+        ]
 
     def _blurred(self, grey: NDArray[np.uint8]) -> list[str]:
         scale = min(1.0, _SHARPNESS_SIDE_PX / max(grey.shape))

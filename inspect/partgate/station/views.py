@@ -1,9 +1,11 @@
 """Who judges the pictures of each camera, and what is known about a part after it was judged."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from partgate.inference.inspector import Inspection
 from partgate.parts import Frame
+from partgate.picture_check import Measures
 from partgate.records.audit import RecipeInForce
 from partgate.station.account import JudgesPictures
 
@@ -58,6 +60,7 @@ class Judged:
         more_frames: Pictures of the other cameras.
         picture_at: Monotonic seconds when the pictures were in hand; ``None`` where there was none.
         judged_at: Monotonic seconds when the verdict was found; the same.
+        measures: By camera, of the pictures that keep all limits.
     """
 
     inspection: Inspection
@@ -66,3 +69,4 @@ class Judged:
     more_frames: tuple[Frame, ...] = ()
     picture_at: float | None = None
     judged_at: float | None = None
+    measures: Mapping[str, Measures] = field(default_factory=dict)

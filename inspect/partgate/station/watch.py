@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from partgate.cameras.base import Camera, CameraConfig
+from partgate.cameras.nodes import is_same, show
+from partgate.cameras.settings import found_settings
 from partgate.cameras.straightened import camera_opener
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, PartgateError
 from partgate.parts import Frame
@@ -27,7 +29,8 @@ class CameraThread:
         self._changed = threading.Condition()
         self._is_open = self._was_open = self._is_closing = False
         self.problem: str | None = f"camera '{config.name}': not open yet"
-        self.differences: tuple[str, ...] = ()
+        self.differences: tuple[str, ...] = ()  # from what was asked for, and from what the station began with
+        self._began_with: Mapping[str, float | str] = {}
         self._thread = threading.Thread(target=self._serve, name=f"watch {config.name}", daemon=True)
 
     @property
@@ -97,9 +100,28 @@ class CameraThread:
         with self._changed:
             if self._was_open:
                 logger.warning("camera '%s' is back", self._config.name)
+                self._compare_settings(camera)
+            else:
+                self._began_with, self.differences = found_settings(camera), camera.differences
             self._is_open, self._was_open, self.problem = True, True, None
-            self.differences = camera.differences
             self._changed.notify_all()
+
+    def _compare_settings(self, camera: Camera) -> None:
+        """Tell where a camera came back with other settings: its pictures may not be those that were learned."""
+        found, before = found_settings(camera), self.differences
+        changed = [
+            f"camera '{self._config.name}': {key} is {show(found[key])}, was {show(value)} when the station started; "
+            "what matters must stand in the station file"
+            for key, value in self._began_with.items()
+            if key in found and not is_same(found[key], value)
+        ]
+        self.differences = (*camera.differences, *changed)
+        for difference in self.differences:
+            if difference not in before:
+                logger.warning("%s", difference)
+        for difference in before:
+            if difference not in self.differences:
+                logger.warning("is over: %s", difference)
 
     def _set_lost(self, problem: str) -> None:
         with self._changed:
@@ -129,6 +151,7 @@ class WatchedCamera(CameraThread):
         super().__init__(config)
         self._wanted = 0  # number of the newest request
         self._timeout_s = 0.0
+        self._not_after: float | None = None  # monotonic seconds
         self._answers: dict[int, Frame | CameraError] = {}
         self._served = 0  # number of the newest request taken up
         self._stuck_at: float | None = None  # a request not answered by then means a hung driver
@@ -138,18 +161,19 @@ class WatchedCamera(CameraThread):
         """Tell whether there is no camera now, or one that does not come back from a request."""
         return super().is_lost or (self._stuck_at is not None and time.monotonic() > self._stuck_at)
 
-    def ask(self, timeout_s: float) -> Ticket:
+    def ask(self, timeout_s: float, not_after: float | None = None) -> Ticket:
         """Ask for a picture that is exposed from now on; returns at once.
 
         Args:
             timeout_s: Longest wait for it.
+            not_after: Monotonic seconds; what would be exposed later is refused.
         """
         with self._changed:
             if not self._is_open:
                 lost = CameraLostError(self.problem or f"camera '{self._config.name}': lost")
                 return Ticket(0, timeout_s, time.monotonic(), lost)
             self._wanted += 1
-            self._timeout_s = timeout_s
+            self._timeout_s, self._not_after = timeout_s, not_after
             if self._stuck_at is None:
                 self._stuck_at = time.monotonic() + 2 * timeout_s + _STUCK_GRACE_S
             self._changed.notify_all()
@@ -175,13 +199,16 @@ class WatchedCamera(CameraThread):
             while_waiting()
         return CameraError(f"camera '{self._config.name}': no picture within {ticket.timeout_s:.3f} s")
 
-    def grab(self, timeout_s: float, while_waiting: Callable[[], None], slice_s: float = 0.02) -> Frame:
+    def grab(
+        self, timeout_s: float, while_waiting: Callable[[], None], slice_s: float = 0.02,
+        not_after: float | None = None,
+    ) -> Frame:  # fmt: skip
         """Return a picture exposed after this call; see :meth:`ask` and :meth:`collect`.
 
         Raises:
             CameraError: If no whole picture came in time, or there is no camera now.
         """
-        answer = self.collect(self.ask(timeout_s), while_waiting, slice_s)
+        answer = self.collect(self.ask(timeout_s, not_after), while_waiting, slice_s)
         if isinstance(answer, CameraError):
             raise answer
         return answer
@@ -193,6 +220,7 @@ class WatchedCamera(CameraThread):
                 if self._is_closing:
                     return
                 self._served, timeout_s = self._wanted if asked else self._served, self._timeout_s
+                not_after = self._not_after
                 if not asked and self._stuck_at is None:
                     self._stuck_at = time.monotonic() + _STUCK_GRACE_S + _LOOK_EVERY_S
             try:
@@ -200,7 +228,7 @@ class WatchedCamera(CameraThread):
                     camera.check()
                     self._came_back()
                 else:
-                    self._answer(self._served, camera.grab(timeout_s))
+                    self._answer(self._served, camera.grab(timeout_s, not_after))
             except CameraLostError as error:
                 self._set_lost(str(error))
                 self._answer(self._served, error)

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,10 +12,12 @@ from typing import Any
 
 from partgate import __version__
 from partgate.configfile import write_atomically
-from partgate.data.folder import LabelledFolder, count_classes, data_sha256
+from partgate.data.folder import LabelledFolder, Picture, count_classes, data_sha256
 from partgate.data.groups import GroupSource
 from partgate.data.labels_csv import SPLITS
+from partgate.errors import DataError
 from partgate.evaluation.threshold_words import ChosenLimits, describe_wishes, say_chosen
+from partgate.imaging import read_picture
 from partgate.inference.bundle import (
     BUNDLE_FORMAT,
     BackboneFacts,
@@ -32,6 +35,8 @@ from partgate.training.features import FeatureSet
 from partgate.training.fine_tune import Tuned
 from partgate.training.judged import cross_validated
 from partgate.training.learn import Learned
+
+_SAMPLED = 50  # pictures whose size is looked at
 
 
 def describe_bundle(
@@ -95,8 +100,28 @@ def first_recipe(
             found.measures,
             [picture.group for picture in found.pictures],
             [folder.good_class in (None, picture.label) for picture in found.pictures],
-        ),
+        ).model_copy(update=learn_whole_size(found.pictures, bundle.manifest.geometry)),
     )
+
+
+def learn_whole_size(pictures: Sequence[Picture], geometry: Geometry) -> dict[str, int]:
+    """Return the size of the camera's picture as picture limits tell it.
+
+    Args:
+        pictures: Learned from; some of them are looked at, and one that is gone by now is left out.
+        geometry: Where they were looked at.
+
+    Returns:
+        Nothing where no region is given, which hangs on that size, or where the pictures have several.
+    """
+    sizes = set()
+    for picture in pictures[:: max(1, len(pictures) // _SAMPLED)] if geometry.measured_region else ():
+        with suppress(DataError):
+            sizes.add(read_picture(picture.path).shape[:2])
+    if len(sizes) != 1:
+        return {}
+    ((height, width),) = sizes
+    return {"whole_height_px": height, "whole_width_px": width}
 
 
 @dataclass(frozen=True, slots=True)
