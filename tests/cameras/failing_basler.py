@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pypylon import pylon
-
 from partgate.cameras.aside import serve
 from partgate.cameras.aside_session import Answer
 from partgate.cameras.basler_session import BaslerSession
@@ -23,27 +21,6 @@ def is_on(fault: str) -> bool:
 
 def hang() -> None:
     ctypes.PyDLL(None).sleep(600)
-
-
-class FaultyCamera(pylon.InstantCamera):
-    def Open(self) -> None:  # noqa: N802
-        if is_on("used"):
-            raise pylon.RuntimeException("The device is controlled by another application. : RuntimeException thrown")
-        super().Open()
-
-    def IsCameraDeviceRemoved(self) -> bool:  # noqa: N802
-        return is_on("gone")
-
-    def WaitForFrameTriggerReady(self, *wait: object) -> bool:  # noqa: N802
-        return not is_on("busy") and super().WaitForFrameTriggerReady(*wait)
-
-    def ExecuteSoftwareTrigger(self) -> None:  # noqa: N802
-        if is_on("gone"):
-            raise pylon.RuntimeException("The device has been removed. : RuntimeException thrown")
-        super().ExecuteSoftwareTrigger()
-
-
-pylon.InstantCamera = FaultyCamera
 
 
 class FailingSession(BaslerSession):
@@ -66,5 +43,32 @@ class FailingSession(BaslerSession):
         return super().answer(do, question)
 
 
+def spoil_library() -> None:
+    """Let the library open faulty cameras; imported here: it shares no process with other GenTL libraries."""
+    from pypylon import pylon
+
+    class FaultyCamera(pylon.InstantCamera):
+        def Open(self) -> None:  # noqa: N802
+            if is_on("used"):
+                raise pylon.RuntimeException(
+                    "The device is controlled by another application. : RuntimeException thrown"
+                )
+            super().Open()
+
+        def IsCameraDeviceRemoved(self) -> bool:  # noqa: N802
+            return is_on("gone")
+
+        def WaitForFrameTriggerReady(self, *wait: object) -> bool:  # noqa: N802
+            return not is_on("busy") and super().WaitForFrameTriggerReady(*wait)
+
+        def ExecuteSoftwareTrigger(self) -> None:  # noqa: N802
+            if is_on("gone"):
+                raise pylon.RuntimeException("The device has been removed. : RuntimeException thrown")
+            super().ExecuteSoftwareTrigger()
+
+    pylon.InstantCamera = FaultyCamera
+
+
 if __name__ == "__main__":
+    spoil_library()
     serve(FailingSession())
