@@ -16,6 +16,7 @@ from partgate.station.frames import StreamedCamera
 from partgate.station.line_trigger import FrameQueue, LineCameras
 from partgate.station.pairing import Edge, PairingLimits
 
+SILENT_EDGES = 6
 WAIT_S = 20
 
 
@@ -93,27 +94,27 @@ def line() -> Iterator[Line]:
     made.cameras.close()
 
 
-def test_camera_without_a_picture_at_three_edges_in_a_row_is_lost_and_opened_again(line: Line):
+def test_camera_without_a_picture_at_six_edges_in_a_row_is_lost_and_opened_again(line: Line):
     QuietConfig.may_open.clear()
-    for _ in range(3):
+    for _ in range(SILENT_EDGES):
         line.pass_edge()
     assert not line.cameras.is_lost
 
     line.pass_edge()
 
     assert line.cameras.is_lost
-    assert "no picture at 3 edges in a row though it answers; it is opened again" in str(line.cameras.problem)
+    assert "no picture at 6 edges in a row though it answers; it is opened again" in str(line.cameras.problem)
     QuietConfig.may_open.set()
     wait_for(lambda: not line.cameras.is_lost)
     assert len(QuietConfig.opened) == 2
 
 
 def test_edges_count_anew_after_the_camera_was_opened_again(line: Line):
-    for _ in range(4):
+    for _ in range(SILENT_EDGES + 1):
         line.pass_edge()
     wait_for(lambda: len(QuietConfig.opened) == 2 and not line.cameras.is_lost)
 
-    for _ in range(3):
+    for _ in range(SILENT_EDGES):
         line.pass_edge()
 
     assert not line.cameras.is_lost
@@ -123,7 +124,7 @@ def test_edges_count_anew_after_the_camera_was_opened_again(line: Line):
     "sign", [7, DamagedPictureError("camera 'top': picture 7 is not whole")], ids=["whole", "damaged"]
 )
 def test_any_picture_shows_that_the_stream_lives(sign: int | CameraError, line: Line):
-    for _ in range(4):
+    for _ in range(SILENT_EDGES + 1):
         line.pass_edge()
         line.pass_edge()
         line.pass_edge(sign)
@@ -134,14 +135,14 @@ def test_any_picture_shows_that_the_stream_lives(sign: int | CameraError, line: 
 
 def test_edges_while_the_camera_is_being_opened_do_not_count(line: Line):
     QuietConfig.may_open.clear()
-    for _ in range(4):
+    for _ in range(SILENT_EDGES + 1):
         line.pass_edge()
     for _ in range(5):
         line.pass_edge()
     QuietConfig.may_open.set()
     wait_for(lambda: not line.cameras.is_lost)
 
-    for _ in range(3):
+    for _ in range(SILENT_EDGES):
         line.pass_edge()
 
     assert not line.cameras.is_lost

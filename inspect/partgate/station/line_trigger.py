@@ -15,7 +15,7 @@ from partgate.station.frames import StreamedCamera
 from partgate.station.pairing import Arrived, Edge, Pairing, PairingLimits
 
 _OPENED_AGAIN = "the camera was opened again"
-_SILENT_EDGES = 3  # in a row without any picture: then the stream is dead though the camera answers
+_SILENT_EDGES = 6  # in a row without any picture, then the stream is dead; a library may hold a torn one for three more
 _KEPT = 8  # pictures; more than that between two triggers is no line trigger
 
 
