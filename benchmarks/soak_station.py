@@ -106,11 +106,11 @@ def spoil(mischief: Mischief, lens: Lens) -> None:
         finally:
             mischief.end()
 
-    def grab_what_lies_there(self: FolderCamera, timeout_s: float) -> Any:
+    def grab_what_lies_there(self: FolderCamera, timeout_s: float, not_after: float | None = None) -> Any:
         truth, length = lens.truth, len(self._queue)
         ahead = (place % length for place in range(self._next, self._next + length))
         self._next = next(place for place in ahead if self._queue[place][1] == truth)
-        return grab(self, timeout_s)
+        return grab(self, timeout_s, not_after)
 
     Judge.judge = judge_with_mischief  # type: ignore[method-assign]
     FolderCamera.grab = grab_what_lies_there  # type: ignore[method-assign]

@@ -152,7 +152,7 @@ def test_camera_that_sends_faster_than_it_is_looked_at_keeps_the_newest_and_tell
             return SimpleNamespace(block_id=number)
 
     done = threading.Event()
-    config: Any = SimpleNamespace(name="top", calibration=None, open=Fast, open_within_s=WAIT_S)
+    config: Any = SimpleNamespace(name="top", straightener=lambda: None, open=Fast, open_within_s=WAIT_S)
     camera = StreamedCamera(config, queue)
     camera.open(WAIT_S)
     try:
