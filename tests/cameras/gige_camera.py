@@ -1,5 +1,6 @@
 """A GigE Vision camera of another make, as a process on the loopback that streams our pictures."""
 
+import atexit
 import contextlib
 import fcntl
 import itertools
@@ -30,7 +31,9 @@ _serials = itertools.count(1)
 @cache
 def build() -> Path:
     """Compile the camera, once a process."""
-    program = Path(tempfile.mkdtemp(prefix="gige_camera_")) / "folder_camera"
+    folder = tempfile.TemporaryDirectory(prefix="gige_camera_")
+    atexit.register(folder.cleanup)
+    program = Path(folder.name) / "folder_camera"
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "aravis-0.8"], capture_output=True, text=True, check=True
     )
