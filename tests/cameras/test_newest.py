@@ -188,28 +188,27 @@ def test_source_that_raises_is_a_lost_camera_and_no_dead_thread(
 
 def test_picture_that_equals_the_one_handed_out_before_is_refused(read: Callable[..., NewestReader]):
     source = Timetable()
-    reader = read(source, Habits(lost_after_s=5, frozen_after_s=60))
-    source.shows_always = 1.0
-    reader.grab(timeout_s=5)
+    shown = itertools.cycle([np.zeros((8, 8, 3), np.int64), np.ones((8, 8, 3), np.int64)])  # no two in a row are equal
+    reader = read(source, Habits(skip=1, lost_after_s=5, frozen_after_s=60))
+    source.look = lambda: next(shown)  # type: ignore[method-assign]
 
     with pytest.raises(CameraError, match="the picture is the one before, to the last bit"):
-        reader.grab(timeout_s=5)
+        take(reader, 10)
 
 
 def test_pictures_that_differ_in_one_pixel_alone_are_two_pictures(read: Callable[..., NewestReader]):
     source = Timetable()
     reader = read(source, Habits(lost_after_s=5, frozen_after_s=60))
-    source.shows_always = 1.0
-    reader.grab(timeout_s=5)
-    look = source.look
+    looks = itertools.count()
 
     def look_again() -> NDArray[Any]:
-        pixels = look()
-        pixels[7, 7, 2] += 1
+        pixels = np.zeros((8, 8, 3), np.int64)
+        pixels[7, 7, 2] = next(looks)
         return pixels
 
     source.look = look_again  # type: ignore[method-assign]
-    assert reader.grab(timeout_s=5)[0][7, 7, 2] == 1001
+    first, second = reader.grab(timeout_s=5)[0], reader.grab(timeout_s=5)[0]
+    assert first[7, 7, 2] < second[7, 7, 2]
 
 
 def test_camera_that_repeats_its_last_picture_for_ever_is_lost(read: Callable[..., NewestReader]):

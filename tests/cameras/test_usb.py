@@ -234,10 +234,11 @@ def test_video_file_that_is_over_has_ended_and_its_thread_too(video: Callable[..
 
 
 def test_still_video_is_refused_where_its_pictures_have_to_differ(video: Callable[..., Path]):
-    with camera(str(video(is_still=True)), frozen_after_s=30) as played:
+    with (
+        camera(str(video(is_still=True)), frozen_after_s=30) as played,
+        pytest.raises(CameraError, match="the picture is the one before, to the last bit"),
+    ):
         played.grab(timeout_s=5)
-        with pytest.raises(CameraError, match="the picture is the one before, to the last bit"):
-            played.grab(timeout_s=5)
 
 
 def test_still_video_is_lost_after_the_time_for_frozen_pictures(video: Callable[..., Path]):

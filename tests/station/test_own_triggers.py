@@ -13,11 +13,13 @@ import pytest
 from partgate.configfile import load_config
 from partgate.controllers.block import ControllerWords
 from partgate.controllers.none import NoneController, NoneControllerConfig
+from partgate.drivers import driver_config_class
 from partgate.parts import Frame
 from partgate.records.store import read_records
 from partgate.station.config import StationConfig
-from partgate.station.own_triggers import FoundParts, OwnTriggers, Timer
-from partgate.station.presence_settings import PresenceSettings
+from partgate.station.frames import StreamedCamera
+from partgate.station.own_triggers import FoundParts, OwnTriggers, PresenceCameras, Timer
+from partgate.station.presence_settings import Event, PresenceSettings, What
 from partgate.station.run import run_station
 
 STATION = """
@@ -126,6 +128,31 @@ def test_parts_that_were_found_before_it_was_ready_do_not_count(found: FoundPart
     find(found, 1, 2)
 
     assert found.stop() == 0
+
+
+def test_parts_that_were_found_before_it_was_ready_are_neither_judged_nor_counted(found: FoundParts):
+    find(found, *range(1, 13))
+
+    found.begin()
+
+    assert found.newest() == 0
+    found._announce([Event(What.NOT_DECIDABLE, 0.0, 13)])
+    found.begin()  # told with every heartbeat
+    assert (found.newest(), found.stop()) == (1, 1)
+
+
+def test_place_that_cannot_be_seen_is_a_lost_camera_with_the_reason(found: FoundParts, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(StreamedCamera, "is_lost", False)
+    config = driver_config_class("camera", "usb").model_validate({"kind": "usb", "name": "top"})
+    cameras = PresenceCameras(config, found)
+    assert not cameras.is_lost
+    dark = Frame(np.zeros((24, 32, 3), np.uint8), datetime.now(UTC), "top")
+    for at in (0.0, 2.1):
+        found._announce(found._presence.see(dark, at))
+
+    assert cameras.is_lost
+    assert found.problem is not None
+    assert "camera 'top': the empty place is dark" in found.problem
 
 
 def test_controller_names_the_last_part_for_ever_once_it_announces_none(clock: Clock):

@@ -154,9 +154,9 @@ def test_part_that_finds_no_room_leaves_a_gap_in_the_numbers(monkeypatch: pytest
     parts = FoundParts("top", PresenceTrigger(kind="presence"), room=2)
     frame = Frame(np.zeros((8, 8, 3), np.uint8), datetime.now(UTC), "top")
     monkeypatch.setattr(parts._presence, "see", lambda frame, at: [Event(What.JUDGED, at, 1, "", frame)])
+    parts.begin()
     for _ in range(4):
         parts.take(frame)
-    parts.begin()
 
     assert [parts.newest() for _ in range(3)] == [3, 4, 4]
 

@@ -5,24 +5,28 @@ A library's read can block for seconds when a cable is pulled, and a reader that
 comes and decodes only those that are asked for. What counts as new, lost and frozen is decided here for all of them:
 
 - **new**: came so long after the call as the camera's latency or its pictures under way ask for, and came in step.
-  After a stall its pictures come at once: the first of them late, the others too close behind each other.
-- **lost**: the source says so, or no picture came for ``lost_after_s``, and never less than ten frame periods.
+  After a stall its pictures come at once: the first of them late, the others too close behind each other. Where a
+  latency is given, a picture that is late by more than a frame period (``lag.py``) is old however well in step it is.
+- **lost**: the source says so, or for ``lost_after_s``, and never less than ten frame periods, no picture came or all
+  came late.
 - **every**: where parts are found in the stream, nothing is asked for: each picture is given, in order.
-- **frozen**: sensors are noisy, so pictures that are the same to the last bit were not exposed anew. One that equals
-  the picture handed out before is refused; the same one for ``frozen_after_s`` is a lost camera.
+- **frozen** (``repeats.py``): one that equals, to the last bit, the picture that came just before it or the one handed
+  out before is refused; the same one for ``frozen_after_s`` is a lost camera.
 """
 
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
+from partgate.cameras.lag import Lag
+from partgate.cameras.repeats import Repeats, is_same
 from partgate.errors import CameraEndedError, CameraError, CameraLostError, DataError
 from partgate.parts import Image
 
@@ -33,9 +37,7 @@ _LOST_PERIODS = 10
 _WINDOW_S, _LEAST_WINDOW_S, _LEAST_ARRIVALS = 2.0, 0.5, 5  # what the frame period is measured over
 _IN_STEP = (0.5, 1.75)  # frame periods between two pictures that did not wait in a queue
 _LOOK_EVERY_S = 0.5  # one picture is compared so often while none is asked for
-_LEAST_LOOKS = 3
 _KEPT = 8  # of every picture; the newest stay
-_EVERY_PX = 17  # different pictures are told apart by a few of their pixels
 
 
 class Source(Protocol):
@@ -88,20 +90,25 @@ class NewestReader:
         who: The camera as messages call it.
         source: Opened already.
         habits: Of this source.
+        own_time_s: Returns when the picture that came was exposed, in seconds from any moment on; None where the source
+            does not say it. Called by the reader's thread.
     """
 
-    def __init__(self, who: str, source: Source, habits: Habits) -> None:
-        self._who, self._source, self._habits = who, source, habits
+    def __init__(
+        self, who: str, source: Source, habits: Habits, own_time_s: Callable[[], float | None] = lambda: None
+    ) -> None:
+        self._who, self._source, self._habits, self._own_time_s = who, source, habits, own_time_s
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._arrivals: deque[float] = deque()  # monotonic seconds
         self._arrived = self._handed_out = 0
         self._request: _Request | None = None
         self._taken: tuple[NDArray[Any], datetime] | None = None
+        self._is_repeated = False  # what was taken equals the picture that came just before it
         self._kept: deque[tuple[NDArray[Any], datetime]] = deque(maxlen=_KEPT)  # of every picture
         self._before: NDArray[Any] | None = None  # handed out last
-        self._seen: NDArray[Any] | None = None  # compared last
-        self._seen_at, self._same_since, self._looks = 0.0, 0.0, 0
+        self._repeats = Repeats()
+        self._lag = Lag() if habits.latency_s and not habits.every else None
         self._ended: str | None = None
         self._shape: tuple[int, ...] = ()
         self._thread = threading.Thread(target=self._read, name=f"read {who}", daemon=True)
@@ -137,7 +144,7 @@ class NewestReader:
         logger.debug("%s: %d pictures came, %d were asked for", self._who, self._arrived, self._handed_out)
 
     def check(self) -> None:
-        """Raise ``CameraLostError`` where no pictures come any more, or only the same one."""
+        """Raise ``CameraLostError`` where no pictures come any more, only old ones, or only the same one."""
         with self._changed:
             self._raise_if_lost()
 
@@ -167,10 +174,10 @@ class NewestReader:
             if self._taken is None:
                 raise CameraError(
                     f"{self._who}: no picture within {timeout_s:.3f} s that is surely newer than the trigger "
-                    f"({self._arrived - arrived} came)"
+                    f"({self._arrived - arrived} came{self._told_lag()})"
                 )
             (raw, came_at), self._taken = self._taken, None
-        return self._check_picture(raw), came_at
+        return self._check_picture(raw, is_repeated=self._is_repeated), came_at
 
     def _next(self, deadline: float, timeout_s: float) -> tuple[Image, datetime]:
         with self._changed:
@@ -182,10 +189,10 @@ class NewestReader:
             raw, came_at = self._kept.popleft()
         return self._check_picture(raw), came_at
 
-    def _check_picture(self, raw: NDArray[Any]) -> Image:
+    def _check_picture(self, raw: NDArray[Any], *, is_repeated: bool = False) -> Image:
         before, self._before = self._before, raw
         self._handed_out += 1
-        if self._habits.frozen_after_s and before is not None and _is_same(before, raw):
+        if is_repeated or (self._habits.frozen_after_s and before is not None and is_same(before, raw)):
             raise CameraError(
                 f"{self._who}: the picture is the one before, to the last bit; does the camera repeat its last picture?"
             )
@@ -209,6 +216,13 @@ class NewestReader:
         silent_s = time.monotonic() - self._arrivals[-1] if self._arrivals else 0.0
         if silent_s > self._lost_limit_s():
             raise CameraLostError(f"{self._who}: no picture for {silent_s:.1f} s; is the cable in?")
+        since = self._lag.behind_since if self._lag is not None else None
+        if since is not None and (late_s := time.monotonic() - since) > self._lost_limit_s():
+            cure = "are they too many or too large for the network or this PC?"
+            raise CameraLostError(f"{self._who}: for {late_s:.1f} s its pictures are old{self._told_lag()}; {cure}")
+
+    def _told_lag(self) -> str:
+        return f", {self._lag.behind_s:.2f} s later than at best" if self._lag and self._lag.is_behind else ""
 
     def _lost_limit_s(self) -> float:
         return max(self._habits.lost_after_s, _LOST_PERIODS * (self._period_s() or 0.0))
@@ -242,49 +256,44 @@ class NewestReader:
             self._changed.notify_all()
 
     def _take(self, now: float, came_at: datetime) -> None:
+        own_s = self._own_time_s() if self._lag else None
         with self._changed:
+            if self._lag is not None:
+                self._lag.see(now, own_s, self._period_s())
             is_wanted = self._habits.every or self._is_wanted(now)
+            is_compared = self._habits.frozen_after_s > 0 and self._is_to_be_compared(now)
             self._arrived += 1
             self._arrivals.append(now)
             while len(self._arrivals) > _LEAST_ARRIVALS and now - self._arrivals[0] > _WINDOW_S:
                 self._arrivals.popleft()
             self._changed.notify_all()
-        if not is_wanted and now - self._seen_at < _LOOK_EVERY_S:
+        if not (is_wanted or is_compared):
             return
         raw = self._source.look()  # outside the lock: decoding takes its time
-        frozen_s = self._same_for_s(raw, now)
+        is_repeated = self._habits.frozen_after_s > 0 and self._repeats.see(raw, self._arrived, now)
         with self._changed:
             if self._habits.every:
                 self._kept.append((raw, came_at))
-                self._changed.notify_all()
             elif is_wanted and self._request is not None:
-                self._taken, self._request = (raw, came_at), None
-                self._changed.notify_all()
-        if self._habits.frozen_after_s and self._looks >= _LEAST_LOOKS and frozen_s >= self._habits.frozen_after_s:
+                self._taken, self._is_repeated, self._request = (raw, came_at), is_repeated, None
+            self._changed.notify_all()
+        if self._habits.frozen_after_s and (frozen_s := self._repeats.same_for_s) >= self._habits.frozen_after_s:
             self._end(f"the same picture to the last bit for {frozen_s:.1f} s; switch the camera off and on")
             self._stop.set()
 
+    def _is_to_be_compared(self, now: float) -> bool:
+        """Tell whether the wanted picture may come next, or none was looked at for a while."""
+        request, soon_s = self._request, _IN_STEP[1] * (self._period_s() or 0.0)
+        if request is not None and request.skip <= 0 and now + soon_s >= request.not_before:
+            return True
+        return now - self._repeats.seen_at >= _LOOK_EVERY_S
+
     def _is_wanted(self, now: float) -> bool:
         request, period_s = self._request, self._period_s()
-        if request is None or period_s is None or not self._arrivals or now < request.not_before:
+        if request is None or period_s is None or now < request.not_before or (self._lag and self._lag.is_behind):
             return False
         least, most = _IN_STEP
         if not least * period_s <= now - self._arrivals[-1] <= most * period_s:
             return False
         request.skip -= 1
         return request.skip < 0
-
-    def _same_for_s(self, raw: NDArray[Any], now: float) -> float:
-        if not self._habits.frozen_after_s:
-            self._seen_at = now
-            return 0.0
-        if self._seen is None or not _is_same(self._seen, raw):
-            self._same_since, self._looks = now, 0
-        self._seen, self._seen_at, self._looks = raw, now, self._looks + 1
-        return now - self._same_since
-
-
-def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    if one.shape != other.shape or not np.array_equal(one.ravel()[::_EVERY_PX], other.ravel()[::_EVERY_PX]):
-        return False
-    return np.array_equal(one, other)

@@ -3,13 +3,15 @@
 Pictures of an MJPEG stream are taken as they are on the wire and decoded here: one that is cut off is refused, where
 FFmpeg would fill it with grey. In H.264 and H.265 FFmpeg hides what is lost, so they are refused over UDP. Passwords
 never stand in the address, nor in messages. A stream shows the past: ``latency_ms`` is the time from exposure to
-picture in hand, to be measured by filming a running clock; what comes sooner after the trigger is thrown away.
+picture in hand, to be measured by filming a running clock; what comes sooner after the trigger is thrown away, and so
+is what waited in a queue: told from the times that the stream carries (RTSP), else by counting pictures (HTTP-MJPEG).
 
 ``grab`` blocks for its time-out at most; opening for ``open_within_s`` twice (address, first pictures), a read for
 ``lost_after_s``. Tried against ffmpeg and a server of the tests, not against a real camera.
 
 Source:
-    OPENCV_FFMPEG_CAPTURE_OPTIONS and the CAP_PROP_*_TIMEOUT_MSEC of OpenCV's video I/O; the options of FFmpeg's RTSP.
+    OPENCV_FFMPEG_CAPTURE_OPTIONS, CAP_PROP_PTS, CAP_PROP_POS_MSEC and the CAP_PROP_*_TIMEOUT_MSEC of OpenCV's video
+    I/O; the options of FFmpeg's RTSP.
 """
 
 import os
@@ -59,7 +61,7 @@ class StreamCameraConfig(FreeRunningConfig):
         default=2.0, gt=0, le=60, description="no picture for so long, and for ten frame periods, is a lost camera"
     )
     frozen_after_s: float = Field(
-        default=10.0, ge=0, description="the same picture to the last bit for so long is a lost camera; 0 is never"
+        default=10.0, ge=0, description="the same picture to the last bit for so long is a lost camera; 0 compares no pictures"
     )
 
     @field_validator("url")
@@ -138,7 +140,8 @@ class StreamCamera:
             frozen_after_s=self.config.frozen_after_s,
             every=self.config.gives_every_picture,
         )
-        reader = NewestReader(str(self), _Stream(capture, is_mjpeg=is_mjpeg), habits)
+        source = _Stream(capture, is_mjpeg=is_mjpeg)
+        reader = NewestReader(str(self), source, habits, source.own_time_s)
         reader.start(self.config.open_within_s)
         self._reader = reader
         return self
@@ -186,13 +189,25 @@ class _Stream:
     """What FFmpeg reads, picture by picture."""
 
     def __init__(self, capture: Any, *, is_mjpeg: bool) -> None:
+        import cv2
+
         self._capture, self._is_mjpeg = capture, is_mjpeg
+        self._stamp, self._position = cv2.CAP_PROP_PTS, cv2.CAP_PROP_POS_MSEC
 
     def advance(self) -> bool:
         return bool(self._capture.grab())
 
     def look(self) -> NDArray[Any]:
         return np.asarray(self._capture.retrieve()[1])
+
+    def own_time_s(self) -> float | None:
+        """Return the time of the picture that came, as the stream says it; None where OpenCV counts pictures.
+
+        MJPEG over HTTP carries no times: OpenCV then says 40 ms a picture, whatever its rate.
+        """
+        if self._capture.get(self._stamp) < 0:  # AV_NOPTS_VALUE
+            return None
+        return float(self._capture.get(self._position)) / 1000
 
     def decode(self, raw: NDArray[Any]) -> Image:
         return decode_picture(raw.tobytes()) if self._is_mjpeg else to_rgb(raw)

@@ -47,8 +47,8 @@ class StreamedCamera(CameraThread):
     Args:
         config: The camera.
         receiver: Who gets the pictures.
-        silent_after_s: A camera without a picture for so long counts as lost; ``None`` where it waits for its own
-            trigger and may be silent.
+        silent_after_s: A camera without a whole picture for so long is lost and opened again, also where it answers;
+            ``None`` where it waits for its own trigger and may be silent.
     """
 
     def __init__(self, config: CameraConfig, receiver: TakesFrames, silent_after_s: float | None = None) -> None:
@@ -59,9 +59,11 @@ class StreamedCamera(CameraThread):
     @property
     def is_lost(self) -> bool:
         """Tell whether there is no camera now, one that hangs, or one that should give pictures and gives none."""
-        now = time.monotonic()
-        is_silent = self._silent_after_s is not None and now > self._came_at + self._silent_after_s
-        return super().is_lost or is_silent or now > self._turned_at + _STUCK_AFTER_S
+        return super().is_lost or self._is_silent or time.monotonic() > self._turned_at + _STUCK_AFTER_S
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._silent_after_s is not None and time.monotonic() > self._came_at + self._silent_after_s
 
     def reopen(self, why: str) -> None:
         """Have the camera opened from scratch; it counts as lost until then. Returns at once."""
@@ -82,6 +84,8 @@ class StreamedCamera(CameraThread):
                     raise
                 except CameraError as error:
                     camera.check()
+                    if self._is_silent:
+                        raise CameraLostError(f"{error}; it is opened again") from error
                     self._receiver.fail(error)
                 else:
                     self._came_at = time.monotonic()

@@ -101,6 +101,11 @@ class FoundParts:
         self._begun = False
         self.picture: Frame | CameraError = CameraError(f"camera '{camera}': no part was found yet")
 
+    @property
+    def problem(self) -> str | None:
+        """Return why no part can be seen now: the light is off, the view covered."""
+        return None if (why := self._presence.problem) is None else f"camera '{self._camera}': {why}"
+
     def take(self, frame: Frame) -> None:
         """Look for parts in a picture."""
         self._announce(self._presence.see(frame, time.monotonic()))
@@ -114,7 +119,11 @@ class FoundParts:
 
     def begin(self) -> None:
         """Announce parts from now on; earlier ones came before the station was ready."""
-        self._begun = True
+        with self._lock:
+            if not self._begun:
+                self._waiting.clear()
+                self._count = 0
+            self._begun = True
 
     def newest(self) -> int:
         """Take the part that has waited longest and return its number."""
@@ -132,6 +141,10 @@ class FoundParts:
         for event in events:
             if event.what in (What.LEARNED, What.SIZED):
                 logger.info("presence: learned %s", event.detail)
+            elif event.what is What.BLIND:
+                logger.error("%s", self.problem)
+            elif event.what is What.SEES:
+                logger.warning("camera '%s' sees the place again", self._camera)
             if event.what not in (What.JUDGED, What.NOT_DECIDABLE):
                 continue
             found = event.frame or CameraError(f"camera '{self._camera}': part {event.part} {event.detail}")
@@ -153,6 +166,16 @@ class PresenceCameras(OpenCameras[StreamedCamera]):
     def __init__(self, config: CameraConfig, parts: FoundParts) -> None:
         super().__init__({config.name: StreamedCamera(every_picture(config), parts, _SILENT_AFTER_S)})
         self._name, self._parts = config.name, parts
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no camera, or one that sees nothing of the place: parts would pass unnoticed."""
+        return super().is_lost or self._parts.problem is not None
+
+    @property
+    def problem(self) -> str | None:
+        """Return what is wrong with the camera or its view."""
+        return super().problem or self._parts.problem
 
     def grab(
         self, timeout_s: float, while_waiting: Callable[[], None], not_after: float | None = None

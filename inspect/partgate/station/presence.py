@@ -46,6 +46,12 @@ class Presence:
         self._row = PassingRow()
         self._in_view_before: int | None = 0  # parts when the stream began; None once its first picture was seen
         self._events: list[Event] = []
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Return why no part can be seen now."""
+        return self._problem
 
     @property
     def usual_share(self) -> float | None:
@@ -62,11 +68,17 @@ class Presence:
         self._events = []
         was_learned = self._scene.is_learned
         blobs = self._scene.look(frame.image, at)
-        if not self._scene.is_learned:
+        self._tell_sight(at)
+        if not self._scene.is_learned or self._problem is not None:
             return self._events
         if not was_learned:
             self._tell(What.LEARNED, at, detail="the empty place")
         self._pictures += 1
+        if self._scene.is_strange:  # parts move on unseen; what is not found again afterwards is nobody's to decide
+            for part in self._parts:
+                part.missed += 1
+            self._in_view_before = 0
+            return self._events
         self._follow(blobs, frame, at)
         self._watch_the_middle(blobs, at)
         for part in self._parts:
@@ -76,12 +88,23 @@ class Presence:
     def lose(self, at: float) -> Sequence[Event]:
         """Return what becomes of the parts in view when the stream breaks off."""
         self._events = []
+        self._drop_parts(at, "the camera was lost while it was in view")
+        return self._events
+
+    def _tell_sight(self, at: float) -> None:
+        before, self._problem = self._problem, self._scene.blind
+        if before is None and self._problem is not None:
+            self._drop_parts(at, "the view was lost while it was in there")
+            self._tell(What.BLIND, at, detail=self._problem)
+        elif before is not None and self._problem is None:
+            self._tell(What.SEES, at)
+
+    def _drop_parts(self, at: float, why: str) -> None:
         for part in self._parts:
             if not part.is_done:
-                self._refuse(part, at, "the camera was lost while it was in view")
+                self._refuse(part, at, why)
         self._in_view_before, self._parts = len(self._parts), []
         self._is_cut = self._is_cut_open = False
-        return self._events
 
     # ---- which area is which part ----
 

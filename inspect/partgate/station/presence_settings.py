@@ -40,6 +40,8 @@ class What(StrEnum):
     JUDGED = "judged"  # the picture is handed out
     NOT_DECIDABLE = "not decidable"  # a part without a picture of its own
     LEFT = "left"
+    BLIND = "blind"  # the light is off or another one, or the view is covered: no part is seen
+    SEES = "sees again"
     IGNORED = "ignored"  # it went back where it came from
 
 

@@ -3,7 +3,8 @@
 The empty view is learned as the median of the first pictures. Each picture is first brought to its brightness (a lamp
 that flickers or ages is no part). What then differs is kept by hysteresis: an area counts where part of it differs
 strongly, and reaches as far as it differs at all. The empty view follows slow changes wherever nothing stands, so that
-a part is never taken into it, however long it stands.
+a part is never taken into it, however long it stands. A dark place is not learned, and a view that stands out as a
+whole for a while, or is far brighter or darker than learned, tells nothing of parts: the scene is blind.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ _STRONG_SHARE = 0.15  # of an area, in strongly differing pixels
 _GAIN = (0.7, 1.4)
 _DARKEST = 16.0  # below this a ratio of grey values says nothing
 _LEAST_FREE = 0.05  # of the view, for its brightness to be told
+_LEAST_LIT = 0.01  # of the view, above ``_DARKEST``, for an empty place to be learned
+_BLIND_AFTER_S = 2.0
 _EVERY_PX = 4  # each way: brightness is told on so many of the pixels
 _ALIKE = 0.9  # so much better one picture must fit the other moved on than as it is
 _AROUND_PX = 17  # what surrounds a part (its shadow, its edge) is no sample of the empty place
@@ -101,9 +104,13 @@ class Scene:
         self._pictures: list[Small] = []
         self._since: float | None = None
         self._seen_at = 0.0
+        self._first_at: float | None = None
         self._empty: Small | None = None
         self._taken: NDArray[np.uint8] | None = None  # (h, w) where something stood in the picture before, widened
         self._gain = np.ones(3, np.float32)
+        self._ratio = np.ones(3, np.float32)  # as told, before it is cut to what may be corrected
+        self._strange_since: float | None = None
+        self.blind: str | None = None  # why nothing can be told of parts, for a while already
         self._before: Small | None = None  # the last two pictures at the brightness of the empty place
         self._now: Small | None = None
         if settings.background is not None:
@@ -114,6 +121,11 @@ class Scene:
         """Tell whether the empty place is known."""
         return self._empty is not None
 
+    @property
+    def is_strange(self) -> bool:
+        """Tell whether the newest picture is no view of the place as it was learned; ``blind`` where this lasts."""
+        return self._strange_since is not None
+
     def look(self, image: Image, at: float) -> Sequence[Blob]:
         """Return what stands in the view, the largest first; nothing while the empty place is learned.
 
@@ -123,9 +135,14 @@ class Scene:
         """
         small = _shrink(image)
         if self._empty is None or self._empty.shape != small.shape:
-            self._learn(small, at)
+            self._first_at = at if self._first_at is None else self._first_at
+            if self._is_lit(small, at):
+                self._learn(small, at)
+                if self._empty is None and at - self._first_at > 2 * self._settings.learn_s + _BLIND_AFTER_S:
+                    self.blind = "the empty place is not learned yet: something moves in it; stop the parts until it is"
             return ()
         blobs, mask = self._find(small)
+        self._judge_sight(self._why_strange(mask), at)
         self._before, self._now = self._now, small / self._gain
         self._follow(mask, at)
         return blobs
@@ -148,6 +165,32 @@ class Scene:
         stood = np.square(self._now[there] - self._before[there])[inside]  # squared: print counts for more than noise
         moved = np.square(self._now[there] - self._before[here])[inside]
         return bool(inside.any()) and float(moved.mean()) < _ALIKE * float(stood.mean())
+
+    def _is_lit(self, small: Small, at: float) -> bool:
+        """Tell whether a place can be learned from a picture; in the dark learning begins again."""
+        is_lit = float((small.max(axis=2) > _DARKEST).mean()) >= _LEAST_LIT
+        if not is_lit:
+            self._pictures, self._since = [], None
+        dark = f"the empty place is dark: no more than {small.max():.0f} of 255 grey values; is the light on?"
+        self._judge_sight(None if is_lit else dark, at)
+        return is_lit
+
+    def _why_strange(self, mask: NDArray[np.uint8]) -> str | None:
+        if float((self._widen(mask) == 0).mean()) < _LEAST_FREE:
+            return f"{100 * (mask > 0).mean():.0f} % of the view stand out from the empty place; is the light on?"
+        least, most = _GAIN
+        ratio = float(self._ratio[np.argmax(np.abs(np.log(np.maximum(self._ratio, 1e-3))))])
+        if least <= ratio <= most:
+            return None
+        return f"the view is {ratio:.2f} times as bright as when it was learned ({least:g} to {most:g}); mend the light"
+
+    def _judge_sight(self, why: str | None, at: float) -> None:
+        if why is None:
+            self._strange_since = self.blind = None
+            return
+        self._strange_since = at if self._strange_since is None else self._strange_since
+        if self.blind is None and at - self._strange_since > _BLIND_AFTER_S:
+            self.blind = why
 
     def _learn(self, small: Small, at: float) -> None:
         """Collect pictures; where something moves through most of them, begin again with the later ones."""
@@ -193,20 +236,25 @@ class Scene:
         assert self._empty is not None
         some = np.s_[::_EVERY_PX, ::_EVERY_PX]
         free = np.ones(small[some].shape[:2], bool) if self._taken is None else self._taken[some] == 0
-        if free.mean() < _LEAST_FREE:
-            return self._gain
+        self._ratio = np.ones(3, np.float32)
+        if free.mean() < _LEAST_FREE:  # what it was then may be what masks the view
+            return self._ratio
         then, now = np.median(self._empty[some][free], axis=0), np.median(small[some][free], axis=0)
-        ratio = np.where(then < _DARKEST, 1.0, now / np.maximum(then, 1.0))
-        return np.clip(ratio, *_GAIN).astype(np.float32)
+        self._ratio = np.where(then < _DARKEST, 1.0, now / np.maximum(then, 1.0)).astype(np.float32)
+        return np.clip(self._ratio, *_GAIN).astype(np.float32)
 
     def _follow(self, mask: NDArray[np.uint8], at: float) -> None:
         """Let the empty view follow slow changes where nothing stands."""
         assert self._empty is not None
         assert self._now is not None
-        self._taken = np.asarray(cv2.dilate(mask, np.ones((_AROUND_PX, _AROUND_PX), np.uint8)), np.uint8)
+        self._taken = self._widen(mask)
         step = 1 - np.exp(-max(0.0, min(1.0, at - self._seen_at)) / self._settings.adapt_s)
         self._seen_at = at
-        cv2.accumulateWeighted(self._now, self._empty, float(step), mask=cv2.bitwise_not(self._taken))
+        if not self.is_strange:
+            cv2.accumulateWeighted(self._now, self._empty, float(step), mask=cv2.bitwise_not(self._taken))
+
+    def _widen(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.dilate(mask, np.ones((_AROUND_PX, _AROUND_PX), np.uint8)), np.uint8)
 
 
 def _shrink(image: Image) -> Small:
