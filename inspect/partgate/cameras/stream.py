@@ -61,7 +61,9 @@ class StreamCameraConfig(FreeRunningConfig):
         default=2.0, gt=0, le=60, description="no picture for so long, and for ten frame periods, is a lost camera"
     )
     frozen_after_s: float = Field(
-        default=10.0, ge=0, description="the same picture to the last bit for so long is a lost camera; 0 compares no pictures"
+        default=10.0,
+        ge=0,
+        description="the same picture to the last bit for so long is a lost camera; 0 compares no pictures",
     )
 
     @field_validator("url")
