@@ -1,10 +1,13 @@
 """What the tests of the genicam driver share: its producers, and what is wrong with them."""
 
+import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from ..needed import need
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +20,7 @@ def viky() -> Path:
 
 @pytest.fixture(scope="session")
 def faulty(viky: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need("cc", shutil.which("cc"), "apt-get install gcc libc6-dev")
     path = tmp_path_factory.mktemp("producer") / "faulty.cti"
     command = [
         "cc",

@@ -8,6 +8,7 @@ import os
 import queue
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 
 from partgate.cameras.gige import GigeCameraConfig
 
+from ..needed import need
+
 SOURCE = Path(__file__).parents[1] / "counterparts" / "folder_camera.c"
 UP_WITHIN_S = 30.0
 SIDE_PX = 48
@@ -31,6 +34,8 @@ _serials = itertools.count(1)
 @cache
 def build() -> Path:
     """Compile the camera, once a process."""
+    there = shutil.which("gcc") and shutil.which("pkg-config") and not subprocess.call(["pkg-config", "aravis-0.8"])
+    need("gcc and libaravis-dev", there, "apt-get install gcc pkg-config libaravis-dev")
     folder = tempfile.TemporaryDirectory(prefix="gige_camera_")
     atexit.register(folder.cleanup)
     program = Path(folder.name) / "folder_camera"
@@ -82,6 +87,7 @@ class GigeCameraProcess:
     """
 
     def __init__(self, folder: Path, pictures: NDArray[np.uint8], *, lost_ratio: float = 0.0, frames: int = 0) -> None:
+        self._program = build()
         self.address, self._lock = own_address()
         self.serial = f"P{os.getpid() % 100000}N{next(_serials)}"
         self.sent: dict[int, list[int]] = {}  # block id → places in ``pictures``; numbers begin anew at a restart
@@ -110,7 +116,7 @@ class GigeCameraProcess:
 
     def start(self) -> None:
         """Begin; returns when the camera can be found."""
-        command = [str(build()), self.address, self.serial, str(self._lost_ratio), *map(str, self._files)]
+        command = [str(self._program), self.address, self.serial, str(self._lost_ratio), *map(str, self._files)]
         environment = os.environ | {"FRAMES": str(self._frames)}
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         up: queue.Queue[str] = queue.Queue()

@@ -1,6 +1,5 @@
 """Devices of the reduced profile, each in a process of its own or as a stand-in for the vendor's library."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ..needed import need, need_libmodbus
 from ..ports import free_port
 
 HERE = Path(__file__).parent
@@ -25,14 +25,6 @@ def wait_for(condition: Callable[[], object], within_s: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.002)
-
-
-def need(what: str, is_there: object, install: str) -> None:
-    if is_there:
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing; .ci/run installs it")
-    pytest.skip(f"needs {what} ({install})")
 
 
 class Process:
@@ -94,8 +86,7 @@ class RemoteIo:
     """A Modbus RTU module with inputs and relays, compiled here on libmodbus."""
 
     def __init__(self, folder: Path) -> None:
-        there = shutil.which("gcc") and Path("/usr/include/modbus/modbus.h").exists()
-        need("libmodbus-dev and gcc", there, "apt-get install gcc libmodbus-dev")
+        need_libmodbus()
         self.cable, self._program = SerialCable(folder), folder / "remote_io"
         source = HERE / "remote_io.c"
         subprocess.run(["gcc", "-I/usr/include/modbus", source, "-o", self._program, "-lmodbus"], check=True)

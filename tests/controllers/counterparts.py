@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from partgate.controllers.base import ControllerConfig
 from partgate.controllers.ethernetip import EthernetIpControllerConfig
 from partgate.controllers.memory import MemoryControllerConfig
@@ -24,6 +22,7 @@ from partgate.controllers.s7 import S7ControllerConfig
 from partgate.controllers.tcp import TcpControllerConfig
 from partgate.simulate.plc import SimulatedPlc
 
+from ..needed import need, need_libmodbus, need_node
 from ..ports import free_port, listens
 
 
@@ -46,10 +45,7 @@ def simulated_plc(_: Path) -> Iterator[ControllerConfig]:
 @contextmanager
 def libmodbus(folder: Path) -> Iterator[ControllerConfig]:
     """A server on libmodbus, compiled here: an independent implementation of the protocol."""
-    if shutil.which("gcc") is None or not Path("/usr/include/modbus/modbus.h").exists():
-        if os.environ.get("CI"):
-            pytest.fail("libmodbus-dev and gcc are missing; .ci/run installs them")
-        pytest.skip("needs gcc and libmodbus-dev (apt-get install gcc libmodbus-dev)")
+    need_libmodbus()
     program, port = folder / "registers", free_port()
     source = Path(__file__).with_name("registers.c")
     subprocess.run(["gcc", "-I/usr/include/modbus", source, "-o", program, "-lmodbus"], check=True)
@@ -86,10 +82,7 @@ def run_robot(role: str) -> Iterator[int]:
 @contextmanager
 def netcat(folder: Path) -> Iterator[ControllerConfig]:
     """The guide's lines for a shell, as they stand there but for the port."""
-    if shutil.which("nc") is None or shutil.which("sed") is None:
-        if os.environ.get("CI"):
-            pytest.fail("netcat-openbsd is missing; .ci/run installs it")
-        pytest.skip("needs nc and sed (apt-get install netcat-openbsd)")
+    need("nc and sed", shutil.which("nc") and shutil.which("sed"), "apt-get install netcat-openbsd")
     guide = Path(__file__).parents[2].joinpath("docs/guides/tcp.md").read_text(encoding="utf-8")
     port, script = free_port(), guide.split("```sh\n")[1].split("```")[0]
     assert "5025" in script
@@ -118,10 +111,7 @@ def modbus_serial(_: Path) -> Iterator[ControllerConfig]:
 def node_plc(library: str) -> Iterator[int]:
     """A PLC that polls the station, on one of Node's libraries; no part comes."""
     folder, port = Path(__file__).parents[1] / "counterparts", free_port()
-    if shutil.which("node") is None or not (folder / "node_modules" / library).exists():
-        if os.environ.get("CI"):
-            pytest.fail("Node's Modbus is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs Node's Modbus (tests/counterparts/install)")
+    need_node(library)
     with subprocess.Popen(["node", folder / "modbus_plc.js", library, str(port), "40", "0"]) as plc:
         try:
             yield port
@@ -147,10 +137,7 @@ def s7_block(_: Path) -> Iterator[ControllerConfig]:
 def cpppo(_: Path) -> Iterator[ControllerConfig]:
     """Tags on an EtherNet/IP server of somebody else's, a process of its own: the licence of cpppo wants that."""
     python, port = Path(__file__).parents[1] / "counterparts/enip/bin/python", free_port()
-    if not python.exists():
-        if os.environ.get("CI"):
-            pytest.fail("cpppo is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs cpppo (tests/counterparts/install)")
+    need("cpppo", python.exists(), "tests/counterparts/install")
     tags = ["PG_STATION=DINT[11]", "PG_PLC=DINT[40]"]
     with subprocess.Popen([python, "-m", "cpppo.server.enip", "-a", f"127.0.0.1:{port}", *tags]) as plc:
         try:
@@ -174,10 +161,7 @@ def asyncua_plc(_: Path) -> Iterator[ControllerConfig]:
 @contextmanager
 def node_opcua_plc(folder: Path) -> Iterator[ControllerConfig]:
     program = Path(__file__).parents[1] / "counterparts/opcua_plc.js"
-    if shutil.which("node") is None or not (program.parent / "node_modules/node-opcua").exists():
-        if os.environ.get("CI"):
-            pytest.fail("Node's OPC UA is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs Node's OPC UA (tests/counterparts/install)")
+    need_node("node-opcua")
     with opcua_plc(["node", program, "PORT", folder / "node"], "ns=1;s=Partgate.{word}") as config:
         yield config
 

@@ -23,6 +23,7 @@ from partgate.controllers.ethernetip_connection import TimedConnection
 from partgate.errors import ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..needed import need
 from ..ports import free_port, listens
 from .spoiled_line import Line
 
@@ -58,10 +59,7 @@ class Tags:
 @contextmanager
 def running(*tags: str) -> Iterator[Tags]:
     python = Path(__file__).parents[1] / "counterparts/enip/bin/python"
-    if not python.exists():
-        if os.environ.get("CI"):
-            pytest.fail("cpppo is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs cpppo (tests/counterparts/install)")
+    need("cpppo", python.exists(), "tests/counterparts/install")
     port = free_port()
     order = [python, "-m", "cpppo.server.enip", "-a", f"127.0.0.1:{port}", *(tags or DINTS)]
     with subprocess.Popen(order, stderr=subprocess.DEVNULL) as process:

@@ -1,11 +1,9 @@
 """The station as Modbus server, polled by PLCs of other makers: two libraries of Node, and Debian's mbpoll."""
 
-import os
 import shutil
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +11,7 @@ from partgate.controllers.block import State, StationWords
 from partgate.controllers.modbus_server import ModbusServerControllerConfig
 from partgate.parts import Decision, Fault, Reason, Result, Trigger, Verdict
 
+from ..needed import COUNTERPARTS, need, need_node
 from ..ports import free_port
 
 READY = StationWords(1, State.ONLINE | State.TRIGGER_READY, Fault.NONE, 1)
@@ -31,18 +30,10 @@ def result(sequence: int, verdict: Verdict, boot: int) -> Result:
     return Result(Trigger(boot, sequence, 200, 0.0, 0.2), Decision(verdict, Reason.MODEL), 0, lane)
 
 
-def need_node(library: str) -> Path:
-    folder = Path(__file__).parents[1] / "counterparts"
-    if shutil.which("node") is None or not (folder / "node_modules" / library).exists():
-        if os.environ.get("CI"):
-            pytest.fail("Node's Modbus is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs Node's Modbus (tests/counterparts/install)")
-    return folder / "modbus_plc.js"
-
-
 @pytest.mark.parametrize("library", ["jsmodbus", "modbus-serial"])
 def test_plc_of_another_maker_triggers_reads_its_own_verdict_and_acknowledges(library: str) -> None:
-    program, config, parts = need_node(library), settings(first_register=40), 12
+    need_node(library)
+    program, config, parts = COUNTERPARTS / "modbus_plc.js", settings(first_register=40), 12
     order = ["node", program, library, str(config.port), "40", str(parts)]
     with subprocess.Popen(order, stdout=subprocess.PIPE, text=True) as plc:
         try:
@@ -65,10 +56,7 @@ def test_plc_of_another_maker_triggers_reads_its_own_verdict_and_acknowledges(li
 
 
 def mbpoll(config: ModbusServerControllerConfig, *order: str) -> subprocess.CompletedProcess[str]:
-    if shutil.which("mbpoll") is None:
-        if os.environ.get("CI"):
-            pytest.fail("mbpoll is missing; .ci/run installs it")
-        pytest.skip("needs mbpoll (apt-get install mbpoll)")
+    need("mbpoll", shutil.which("mbpoll"), "apt-get install mbpoll")
     command = ["mbpoll", "-0", "-1", "-q", "-p", str(config.port), *order]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
 

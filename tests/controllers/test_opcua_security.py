@@ -1,7 +1,6 @@
 """OPC UA client, encrypted: who is accepted, who is refused and how that is told; node-opcua as the PLC."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from partgate.controllers.opcua import OpcuaControllerConfig
 from partgate.errors import ConfigError, ControllerError
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
 
+from ..needed import need_node
 from ..ports import free_port
 
 HERE = Path(__file__).parent
@@ -100,10 +100,7 @@ def secured(folder: Path, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def node_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("node") is None or not (NODE_PLC.parent / "node_modules/node-opcua").exists():
-        if os.environ.get("CI"):
-            pytest.fail("Node's OPC UA is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs Node's OPC UA (tests/counterparts/install)")
+    need_node("node-opcua")
     made = tmp_path_factory.mktemp("node")
     (made / "trusted/certs").mkdir(parents=True)
     shutil.copy(folder / "own.der", made / "trusted/certs")

@@ -1,7 +1,6 @@
 """The station's OPC UA server and node-opcua as the robot cell: encrypted, with user, by methods and by words."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from partgate.controllers.block import State, StationWords
 from partgate.controllers.opcua_server import OpcuaServerController, OpcuaServerControllerConfig
 from partgate.parts import Decision, Fault, Reason, Result, StationState, Trigger, Verdict
 
+from ..needed import need_node
 from ..ports import free_port
 
 HERE = Path(__file__).parent
@@ -52,10 +52,7 @@ def start(folder: Path, triggers: str) -> OpcuaServerController:
 @pytest.mark.slow
 @pytest.mark.parametrize("triggers", ["methods", "words"])
 def test_node_opcua_gets_each_part_its_own_verdict(folder: Path, tmp_path: Path, triggers: str) -> None:
-    if shutil.which("node") is None or not (NODE_CLIENT.parent / "node_modules/node-opcua").exists():
-        if os.environ.get("CI"):
-            pytest.fail("Node's OPC UA is missing; .ci/run calls tests/counterparts/install")
-        pytest.skip("needs Node's OPC UA (tests/counterparts/install)")
+    need_node("node-opcua")
     for name in ("own.pem", "own.key", "server.pem"):
         shutil.copy(folder / name, tmp_path)
     with start(folder, triggers) as controller:

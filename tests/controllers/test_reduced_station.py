@@ -18,6 +18,7 @@ from partgate.records.store import read_records
 from partgate.station.config import StationConfig
 from partgate.station.run import RunResult, run_station
 
+from ..needed import need
 from ..ports import free_port
 from .reduced_devices import DEVICES, Device, TextDevice
 
@@ -90,10 +91,7 @@ def test_each_part_gets_its_own_verdict(
 
 
 def test_netcat_of_the_guide_sees_the_lines_that_stand_there(make_run, tmp_path: Path, wait_for: WaitFor):
-    if shutil.which("nc") is None or shutil.which("sed") is None:
-        if os.environ.get("CI"):
-            pytest.fail("netcat-openbsd is missing; .ci/run installs it")
-        pytest.skip("needs nc and sed (apt-get install netcat-openbsd)")
+    need("nc and sed", shutil.which("nc") and shutil.which("sed"), "apt-get install netcat-openbsd")
     guide = Path(__file__).parents[2].joinpath("docs/guides/digital-io.md").read_text(encoding="utf-8")
     script, shown = (
         guide.split("```sh\n")[1].split("```")[0],

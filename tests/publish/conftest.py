@@ -1,7 +1,6 @@
 """A real broker, a listener at it, certificates, and records to publish."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -26,6 +25,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from partgate.parts import Fault, Reason, Record, StationState, StationStatus, Verdict
+
+from ..needed import need
 
 AT = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 PASSWORD = "quiet-Password-4711"
@@ -200,10 +201,7 @@ class Broker:
 
 
 def need_mosquitto() -> None:
-    if shutil.which("mosquitto") is None or shutil.which("mosquitto_passwd") is None:
-        if os.environ.get("CI"):
-            pytest.fail("mosquitto is missing; .ci/run installs it")
-        pytest.skip("needs mosquitto (apt-get install mosquitto)")
+    need("mosquitto", shutil.which("mosquitto") and shutil.which("mosquitto_passwd"), "apt-get install mosquitto")
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 from partgate.records.config import DatabaseConfig, RecordsConfig
 from partgate.secrets import SecretSource
 
+from ..needed import need
+
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 PASSWORD = "geheim 7'%"
 
@@ -79,10 +81,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if not PROGRAMS or shutil.which("openssl") is None:
-        if os.environ.get("CI"):
-            pytest.fail("postgresql or openssl is missing; .ci/run installs them")
-        pytest.skip("needs a PostgreSQL server (apt-get install postgresql openssl)")
+    need("a PostgreSQL server", PROGRAMS and shutil.which("openssl"), "apt-get install postgresql openssl")
     folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")  # the server refuses to run as root

@@ -14,6 +14,8 @@ import pytest
 
 from partgate.report.report import evaluate
 
+from ..needed import need
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND",
@@ -99,10 +101,7 @@ class Browser:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is missing; .ci/run installs it")
-        pytest.skip("needs chromium (apt-get install chromium)")
+    need("chromium", program, "apt-get install chromium")
     opened = Browser(program, tmp_path_factory.mktemp("profile"))
     yield opened
     opened.close()

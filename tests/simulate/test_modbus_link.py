@@ -1,6 +1,5 @@
 """The simulated controller over Modbus TCP, asked by clients that are not ours."""
 
-import os
 import shutil
 import socket
 import struct
@@ -14,6 +13,8 @@ from pymodbus.exceptions import ModbusIOException
 from partgate.simulate.plc import SimulatedPlc
 from partgate.simulate.settings import PlcSettings
 from partgate.simulate.words import Word
+
+from ..needed import need
 
 SOON_S = 20  # far beyond what anything here takes, for a busy machine
 
@@ -111,10 +112,7 @@ def test_requests_in_one_packet_and_in_pieces_are_all_executed_in_order(plc):
 
 def mbpoll(plc, *arguments):
     program = shutil.which("mbpoll")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("mbpoll is missing: apt-get install mbpoll")
-        pytest.skip("mbpoll is missing (Debian package mbpoll)")
+    need("mbpoll", program, "apt-get install mbpoll")
     fixed = [program, "-m", "tcp", "-p", str(plc.port), "-a", "1", "-t", "4", "-1", "-o", "5"]
     return subprocess.run([*fixed, *arguments], capture_output=True, text=True, timeout=SOON_S, check=False)
 

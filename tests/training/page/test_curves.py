@@ -1,7 +1,6 @@
 """Curves for TensorBoard: refused at the start where the package is missing, complete where it is there."""
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -15,6 +14,8 @@ from partgate.errors import TrainingError
 from partgate.training.curves import check_tensorboard, write_curves
 from partgate.training.fine_tune import Tuned
 from partgate.training.outcome import Story
+
+from ...needed import need
 
 WANTED = {"tensorboard": True}
 LOSSES = {"frozen": 0.4, "fine-tuned": 0.31, "mean of both": 0.29}
@@ -114,11 +115,7 @@ def test_curves_hold_counts_and_what_was_reached(
 def test_tensorboard_itself_reads_what_was_written(
     make_story: Callable[..., Story], make_tuned: Callable[..., Tuned], tmp_path: Path
 ):
-    if importlib.util.find_spec("tensorboard") is None:
-        reason = "tensorboard is not installed; pip install 'partgate[tensorboard]'"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}: in CI this test never skips")
-        pytest.skip(reason)
+    need("tensorboard", importlib.util.find_spec("tensorboard"), 'pip install "partgate[tensorboard]"')
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     write_curves(tmp_path / "tensorboard", make_story(config=WANTED, tuned=make_tuned(), losses=LOSSES))
