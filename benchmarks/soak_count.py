@@ -21,6 +21,7 @@ GOOD = 1
 RESTART_UNSEEN_S = 1.5  # triggers so shortly before the controller restarts may have been seen by nobody
 FULL_IS_TOLD_S, LOCK_IS_TOLD_S = 2.0, 7.0  # until the station must know that it cannot write; SQLite waits 5 s
 NOT_ASKED = {"bin-full": 0.1, "enable-off": 0.1, "unheard": 0.35}  # s after which no part that comes may be GOOD
+READ_WITHIN_S = 0.02  # who comes so shortly before it is over is read when it is over
 HANG_SEEN_S = 1.5
 STARVED_WINDOW_S = 2 * WINDOW_MS / 1000  # a window of the controller that took so long: half its scans were not run
 HIDES_A_HANG = ("freeze", "kill", "locked-and-killed")  # a controller that stands still sees nothing
@@ -163,7 +164,9 @@ def _count_blocks(seen: Evidence) -> dict[str, Any]:
     figures = Counter(dict.fromkeys(names, 0))
     sent: set[Key] = set()
     locked = _locked_spans(seen)
-    not_asked = [(begin + NOT_ASKED[kind], end) for kind, begin, end, _ in seen.faults if kind in NOT_ASKED]
+    not_asked = [
+        (begin + NOT_ASKED[kind], end - READ_WITHIN_S) for kind, begin, end, _ in seen.faults if kind in NOT_ASKED
+    ]
     wanted_before, wanted_since = 0, 0.0
     for at, sequence, boot, verdict, lane, wanted, _ in seen.blocks:
         if wanted != wanted_before:

@@ -162,6 +162,15 @@ def test_answered_part_whose_record_went_with_a_killed_station_is_counted_apart(
     assert (figures["judged_but_declared_after_kill"], figures["records_differ"]) == (1, 0)
 
 
+@pytest.mark.parametrize(("over", "figure"), [(2.001, 0), (2.1, 1)])
+def test_part_that_comes_just_before_the_bin_is_emptied_may_be_good(counting, over, figure):
+    count, evidence = counting
+    seen = make_evidence(evidence)
+    seen.faults.append(("bin-full", 1.5, over, None))  # the second part comes at 2.0
+
+    assert count.count_evidence(seen)["good_while_not_asked"] == figure
+
+
 @pytest.mark.parametrize(("verdict", "differ"), [("GOOD", 0), ("RECHECK", 1)])
 def test_part_kept_out_by_the_result_of_the_one_before_is_compared_with_its_own_block(counting, verdict, differ):
     count, evidence = counting
