@@ -10,7 +10,7 @@ Needs: "partgate[gige,dev]", gcc, libaravis-dev, Linux. One minute and 2 s for e
 """
 
 import argparse
-import importlib.util
+import importlib
 import os
 import statistics
 import sys
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,19 @@ from partgate.errors import CameraError, CameraLostError
 from partgate.parts import Frame
 from partgate.station.watch import WatchedCamera
 
-COUNTERPART = Path(__file__).parents[1] / "tests" / "cameras" / "gige_camera.py"
+TESTS = Path(__file__).parents[1] / "tests"
 AIMS = {"lost_s": 0.5, "back_s": 2.0}
 _STREAM_S, _TRIGGERS, _SIDE_PX, _SMALL_PX = 8.0, 100, 512, 96
 _LONGEST_S = 30.0
 
 
 def load_counterpart() -> Any:
-    """Return the module of the tests' simulated camera."""
-    spec = importlib.util.spec_from_file_location("gige_camera", COUNTERPART)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gige_camera"] = module
-    spec.loader.exec_module(module)
-    return module
+    """Return the module of the tests' simulated camera, which imports its neighbours."""
+    for name, folder in (("partgate_tests", TESTS), ("partgate_tests.cameras", TESTS / "cameras")):
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules.setdefault(name, package)
+    return importlib.import_module("partgate_tests.cameras.gige_camera")
 
 
 def wait_for(condition: Callable[[], bool]) -> float:

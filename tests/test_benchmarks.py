@@ -241,3 +241,7 @@ def test_recipe_without_pictures_is_refused(load, capsys):
         station.parse(["--recipe", "run"])
 
     assert "--recipe and --pictures go together" in capsys.readouterr().err
+
+
+def test_benchmarks_of_cameras_find_the_simulated_camera_of_the_tests(load):
+    assert load("cameras").load_counterpart().GigeCameraProcess.__name__ == "GigeCameraProcess"
